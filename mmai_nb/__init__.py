@@ -1,0 +1,85 @@
+"""mmai_nb: ask many LLMs from a notebook: routed, cached, priced and recorded.
+
+The plan of the house. A module imports only from floors below its own; a test holds the code to it.
+
+    9  magic
+    8  commands display api
+    7  engine
+    6  resources
+    5  client
+    4  fallback recording keeping options routing offline wire
+    3  pricing settings
+    2  complexity demo keys specs
+    1  caching ledger answer interpolation schemas tokens
+    0  errors records markup redaction store tables values providers sources drafts
+
+The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
+`Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else
+fallback tries one model after the other, each attempt a row of the ledger before it leaves →
+pricing → an Answer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .answer import Answer
+    from .api import aask, ask, astream, configure, costs, last, summary
+    from .api import plan as route
+    from .engine import Engine
+
+__all__ = [
+    "Answer",
+    "Engine",
+    "aask",
+    "ask",
+    "astream",
+    "configure",
+    "costs",
+    "last",
+    "route",
+    "summary",
+]
+
+_WHERE = {
+    "Answer": ("answer", "Answer"),
+    "Engine": ("engine", "Engine"),
+    "route": ("api", "plan"),
+    **{
+        name: ("api", name)
+        for name in ("aask", "ask", "astream", "configure", "costs", "last", "summary")
+    },
+}
+
+logging.getLogger("mmai_nb").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported at their first use, so that loading the extension stays quick."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room, inside = _WHERE[name]
+    return getattr(importlib.import_module(f"{__name__}.{room}"), inside)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """`%load_ext mmai_nb`: register `%%ai` and `%ai`."""
+    from .magic import register
+
+    register(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """`%unload_ext mmai_nb`: take them out again."""
+    from .magic import unregister
+
+    unregister(shell)

@@ -1,0 +1,272 @@
+"""The nouns that travel through the walk of a request: frozen, without behaviour of their own.
+
+This module imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from decimal import Decimal
+from typing import Any, Literal
+
+__all__ = [
+    "NANO",
+    "Attempt",
+    "Completion",
+    "Complexity",
+    "Cost",
+    "Estimate",
+    "Message",
+    "OnText",
+    "Request",
+    "Route",
+    "Situation",
+    "Status",
+    "Usage",
+]
+
+NANO = 10**9
+
+OnText = Callable[[str], None]
+"""Called with each new piece of an answer's text, in order."""
+
+Status = Literal["unknown", "ok", "error", "partial", "adapted", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat: role system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for, validated; the same object from the cell to the endpoint.
+
+    Attributes:
+        messages: the whole chat, system message first if there is one.
+        model: a name from the settings, or "auto".
+        tier: name of a tier that overrides the complexity, or None.
+        params: what changes the answer and is sent as it is: temperature, max_tokens, …
+        schema: a JSON schema the answer must fit, or None.
+        format: how the answer is shown: markdown, text, code, json or html.
+        fallback: models to try after `model`.
+        cache: False neither reads nor writes the cache.
+        refresh: True calls the model and overwrites the cached answer.
+        timeout: seconds for the whole call, retries and waits included.
+        tag: free word that lands in the ledger.
+        frames: how many DataFrames stand in the prompt (a routing signal).
+    """
+
+    messages: tuple[Message, ...]
+    model: str = "auto"
+    tier: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] | None = None
+    format: str = "markdown"
+    fallback: tuple[str, ...] = ()
+    cache: bool = True
+    refresh: bool = False
+    timeout: float | None = None
+    tag: str | None = None
+    frames: int = 0
+
+    @property
+    def prompt(self) -> str:
+        """The last user message: what routing looks at."""
+        return next((m.content for m in reversed(self.messages) if m.role == "user"), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Complexity:
+    """How hard a prompt looks: score from 0 (trivial) to 1, and its main reasons in words."""
+
+    score: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What routing must know and may not look up itself; gathered by the engine.
+
+    Attributes:
+        open_breakers: names of models that are not to be asked now.
+        windows: context window in tokens by model name; None where unknown.
+    """
+
+    open_breakers: frozenset[str] = frozenset()
+    windows: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one model of a chain would cost. `cost_usd` is None where the price is unknown."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which models are asked, in which order, and why.
+
+    Attributes:
+        tier: name of the tier, or None when the user named a model.
+        complexity: the prompt's score and reasons, or None when it was not needed.
+        chain: model names in the order in which they are tried.
+        reasons: why this chain, in words.
+        skipped: models left out, each with its reason.
+        estimates: tokens and cost by model; filled where they are asked for.
+    """
+
+    tier: str | None
+    complexity: Complexity | None
+    chain: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    estimates: tuple[Estimate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server reported them, or estimated.
+
+    `input_tokens` includes the cached ones, `output_tokens` the reasoning ones.
+    `reported_cost_usd` is the server's own figure, where it sends one.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    reported_cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Money in whole nano-dollars; `nano` is None where no price is known, never 0 for unknown.
+
+    `source`: user, server, genai-prices, free or unknown.
+    """
+
+    nano: int | None = None
+    source: str = "unknown"
+
+    @property
+    def usd(self) -> float | None:
+        """US dollars, or None where unknown."""
+        return None if self.nano is None else self.nano / NANO
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One model's answer to one request, with everything that is worth keeping.
+
+    Attributes:
+        text: the answer.
+        model: our name of the model; `request_model` the id sent, `response_model` the id that
+            answered.
+        finish_reason: stop, length, content_filter …; None if it never came.
+        duration_s, first_token_s: seconds, of the original call even for a cached answer.
+        reasoning_text: what a thinking model showed of its thoughts; never part of the answer.
+        cost: of the original call.
+        created: seconds since the epoch when it was answered.
+        cache_hit: True when no request was made for it.
+        notes: what a reader should know ("temperature was dropped: …").
+    """
+
+    text: str
+    model: str
+    usage: Usage = Usage()
+    provider: str = ""
+    endpoint: str = ""
+    request_model: str = ""
+    response_model: str = ""
+    finish_reason: str | None = None
+    duration_s: float = 0.0
+    first_token_s: float | None = None
+    reasoning_text: str = ""
+    cost: Cost = Cost()
+    created: float = field(default_factory=time.time)
+    cache_hit: bool = False
+    simulated: bool = False
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for the cache; the inverse of `from_json`."""
+        data = asdict(self)
+        reported = self.usage.reported_cost_usd
+        data["usage"]["reported_cost_usd"] = None if reported is None else str(reported)
+        data["notes"] = list(self.notes)
+        del data["cache_hit"]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Completion:
+        """A completion from what `as_json` gave, of this or another version of the package.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such data.
+        """
+        known = {f.name for f in fields(cls)}
+        kept = {k: v for k, v in data.items() if k in known}
+        usage = {f.name: data["usage"][f.name] for f in fields(Usage) if f.name in data["usage"]}
+        if usage.get("reported_cost_usd") is not None:
+            usage["reported_cost_usd"] = Decimal(usage["reported_cost_usd"])
+        cost = data.get("cost") or {}
+        if not isinstance(data["text"], str):
+            raise TypeError("text must be a str")
+        kept["usage"] = Usage(**usage)
+        kept["cost"] = Cost(nano=cost.get("nano"), source=cost.get("source", "unknown"))
+        kept["notes"] = tuple(data.get("notes", ()))
+        return cls(**kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One row of the ledger: one request to one model, or one cache hit.
+
+    Field names are the ledger's columns, save for money, which is in whole nano-dollars here.
+    `ts` is in seconds since the epoch (UTC). `baseline_nano` is what the strongest tier's first
+    model would have cost for the same tokens (kept for "saved by routing", no column of the frame).
+    """
+
+    call_id: str
+    attempt: int
+    ts: float
+    session: str = ""
+    notebook: str | None = None
+    tag: str | None = None
+    provider: str = ""
+    endpoint: str = ""
+    request_model: str = ""
+    response_model: str | None = None
+    tier: str | None = None
+    complexity: float | None = None
+    reason: str | None = None
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    tokens_estimated: bool = False
+    cost_nano: int | None = None
+    cost_source: str | None = None
+    saved_nano: int | None = None
+    baseline_nano: int | None = None
+    duration_s: float | None = None
+    first_token_s: float | None = None
+    cache_hit: bool = False
+    cache_key: str | None = None
+    finish_reason: str | None = None
+    status: Status = "unknown"
+    error_type: str | None = None
+    simulated: bool = False

@@ -1,0 +1,54 @@
+"""What every test gets: folders of its own, no keys, no way to the internet."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+hypothesis_settings.register_profile("house", deadline=None, max_examples=60)
+hypothesis_settings.load_profile("house")
+
+KEYS = ("_API_KEY", "_TOKEN", "_SECRET")
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test sees the developer's keys, settings, cache or ledger, nor leaves anything in them."""
+    for name in list(os.environ):
+        if name.startswith("MMAI_") or name.endswith(KEYS):
+            monkeypatch.delenv(name)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setenv("MMAI_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MMAI_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.chdir(tmp_path)
+    yield
+    import sys
+
+    engine = sys.modules.get("mmai_nb.engine")
+    if engine is not None and engine._default is not None:
+        engine._default.close()
+        engine._default = None
+    offline = sys.modules.get("mmai_nb.offline")
+    if offline is not None and offline._shared.server is not None:
+        offline._shared.server.close()
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that would leave this machine fails the test."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = str(address[0])
+            if not (host.startswith("127.") or host in ("::1", "localhost")):
+                raise AssertionError(f"a test tried to connect to {host}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
