@@ -1,0 +1,410 @@
+"""An answer: a text that knows what it cost, and how to show itself.
+
+The MIME protocol is duck-typed: nothing of IPython is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from . import markup
+from .records import Attempt, Completion, Cost, Route, Usage
+from .redaction import redact
+
+__all__ = ["Answer", "format_usd", "render"]
+
+Bundle = dict[str, Any]
+
+MAX_REASONING = 20_000
+"""Characters of a model's thoughts that are shown, and so saved with the notebook."""
+_FOOTER_STYLE = "color: var(--jp-ui-font-color2, #616161); font-size: 87%; margin-top: 0.4em"
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What an answer carries beside its text."""
+
+    completion: Completion
+    route: Route
+    attempts: tuple[Attempt, ...]
+    call_id: str
+    saved: Cost
+    parsed: Any
+    format: str
+    notes: tuple[str, ...]
+
+
+class Answer(str):
+    """The text of an answer: a str in every respect, which also tells where it came from.
+
+    Methods of str give a plain str. Pickling and copying keep everything.
+
+    Args:
+        text: the answer.
+        completion: what the model gave, or the cache held.
+        route: which models were to be asked, and why.
+        attempts: the ledger's rows of this call, oldest first.
+        call_id: the ledger's id of this call.
+        saved: what a cache hit saved; by default the cost of the original call.
+        parsed: the value of an answer that was asked for as JSON.
+        format: how it shows itself: markdown, text, code, json or html.
+        notes: what a reader should know beside `completion.notes`.
+    """
+
+    _facts: _Facts
+    _left: str | None
+
+    def __new__(
+        cls,
+        text: str,
+        *,
+        completion: Completion,
+        route: Route,
+        attempts: tuple[Attempt, ...] = (),
+        call_id: str = "",
+        saved: Cost | None = None,
+        parsed: Any = None,
+        format: str = "markdown",
+        notes: tuple[str, ...] = (),
+    ) -> Answer:
+        """A new answer."""
+        if saved is None:
+            saved = completion.cost if completion.cache_hit else Cost(0, "free")
+        facts = _Facts(
+            completion, route, tuple(attempts), call_id, saved, parsed, format, tuple(notes)
+        )
+        return cls._made(text, facts)
+
+    @classmethod
+    def _made(cls, text: str, facts: _Facts) -> Answer:
+        self = super().__new__(cls, text)
+        object.__setattr__(self, "_facts", facts)
+        object.__setattr__(self, "_left", None)
+        return self
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"an Answer does not change: {name} cannot be set")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self)._made, (self.text, self._facts)
+
+    def __repr__(self) -> str:
+        return f"Answer({_short(self.text, 60)!r}, model={self.model!r})"
+
+    def with_parsed(self, parsed: Any) -> Answer:
+        """The same answer with the value that was found in it."""
+        return type(self)._made(self.text, replace(self._facts, parsed=parsed))
+
+    @property
+    def text(self) -> str:
+        """The answer as a plain str."""
+        return str.__str__(self)
+
+    @property
+    def parsed(self) -> Any:
+        """The value of an answer that was asked for as JSON, else None."""
+        return self._facts.parsed
+
+    @property
+    def model(self) -> str:
+        """Our name of the model that answered."""
+        return self._facts.completion.model
+
+    @property
+    def route(self) -> Route:
+        """Which models were to be asked, and why."""
+        return self._facts.route
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the original call."""
+        return self._facts.completion.usage
+
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars paid for this answer: 0 for a cache hit, None where the price is unknown."""
+        return 0.0 if self.cache_hit else self._facts.completion.cost.usd
+
+    @property
+    def saved_usd(self) -> float | None:
+        """US dollars that a cache hit saved; 0 for a paid answer, None where unknown."""
+        return self._facts.saved.usd
+
+    @property
+    def cache_hit(self) -> bool:
+        """Whether it came from the cache, without a request."""
+        return self._facts.completion.cache_hit
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The ledger's rows of this call, oldest first."""
+        return self._facts.attempts
+
+    @property
+    def call_id(self) -> str:
+        """The ledger's id of this call."""
+        return self._facts.call_id
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model stopped: stop, length, content_filter …; None if it did not say."""
+        return self._facts.completion.finish_reason
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of the original call, even for a cached answer."""
+        return self._facts.completion.duration_s
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know."""
+        return (*self._facts.completion.notes, *self._facts.notes)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the built-in demo answered, which is no language model."""
+        return self._facts.completion.simulated
+
+    @property
+    def reasoning_text(self) -> str:
+        """What a thinking model showed of its thoughts; no part of the answer."""
+        return self._facts.completion.reasoning_text
+
+    def footer(self) -> str:
+        """One line: which model, why, tokens, cost, time, and what a reader should know."""
+        parts = [self.model, *_tier_words(self.route), *_token_words(self.usage)]
+        parts += self._money_words()
+        if not self.cache_hit and self.duration_s > 0:
+            parts.append(_duration(self.duration_s))
+        parts += _failure_words(self.attempts)
+        if self.finish_reason == "length":
+            parts.append(f"cut at {self.usage.output_tokens:,} tokens")
+        if self.finish_reason == "content_filter":
+            parts.append("stopped by the content filter")
+        if self.simulated:
+            parts.append("not a language model")
+        line = " · ".join(part for part in (*parts, *self.notes) if part)
+        return redact(" ".join(markup.clean_text(line).split()))
+
+    def _money_words(self) -> list[str]:
+        completion = self._facts.completion
+        if not self.cache_hit:
+            if self.simulated:
+                return [f"demo: pretend {format_usd(self.cost_usd)}"]
+            return ["free" if completion.cost.source == "free" else format_usd(self.cost_usd)]
+        words = f"cached {_age(time.time() - completion.created)}"
+        if self.saved_usd:
+            pretend = "a pretend " if self.simulated else ""
+            words += f", saved {pretend}{format_usd(self.saved_usd)}"
+        return [words]
+
+    def mark_shown(self, left: str = "") -> None:
+        """It was shown while it came: the next display, which is the cell's, shows only `left`."""
+        object.__setattr__(self, "_left", left)
+
+    def mime_bundle(self, details: str = "") -> tuple[Bundle, Bundle]:
+        """MIME data and metadata to show, with `details` as further lines under the footer."""
+        data = render(
+            self.text,
+            self._facts.format,
+            self.footer(),
+            reasoning=self.reasoning_text,
+            details=details,
+        )
+        return data, self._metadata()
+
+    def _metadata(self) -> Bundle:
+        """What a reader of the saved notebook may want to know; no text, no key."""
+        completion, usage = self._facts.completion, self.usage
+        ours = {
+            "requested": self.route.chain[0] if self.route.chain else self.model,
+            "model": self.model,
+            "tier": self.route.tier,
+            "tokens": {
+                "input": usage.input_tokens,
+                "cache_read": usage.cache_read_tokens,
+                "output": usage.output_tokens,
+                "reasoning": usage.reasoning_tokens,
+                "estimated": usage.estimated,
+            },
+            "cost_usd": self.cost_usd,
+            "saved_usd": self.saved_usd,
+            "duration_s": round(self.duration_s, 3),
+            "cache_hit": self.cache_hit,
+            "attempts": len(self.attempts),
+            "call_id": self.call_id,
+            "simulated": self.simulated,
+        }
+        theirs = {
+            "provider_id": completion.provider,
+            "model_id": completion.request_model or self.model,
+        }
+        return {"mmai_nb": ours, "jupyter_ai": theirs}
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> tuple[Bundle, Bundle]:
+        data, metadata = self.mime_bundle()
+        kept = {
+            kind: value
+            for kind, value in data.items()
+            if (not include or kind in include) and kind not in (exclude or ())
+        }
+        return kept, metadata
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """IPython's `text/plain`, where its printer of str goes before the MIME bundle."""
+        if self._left:
+            printer.text(self._left)
+            return self._forget()
+        alone = len(getattr(printer, "stack", ())) <= 1
+        printer.text(self._repr_mimebundle_()[0]["text/plain"] if alone else repr(self))
+
+    def _ipython_display_(self) -> None:
+        """Nothing, once, if it was shown while it came; else left to `_repr_mimebundle_`.
+
+        Raises:
+            NotImplementedError: IPython's word for that.
+        """
+        if self._left != "":
+            raise NotImplementedError
+        self._forget()
+
+    def _forget(self) -> None:
+        object.__setattr__(self, "_left", None)
+
+
+def render(
+    text: str,
+    format: str = "markdown",
+    footer: str = "",
+    *,
+    reasoning: str = "",
+    details: str = "",
+    partial: bool = False,
+) -> Bundle:
+    """MIME data that show a model's text safely.
+
+    Args:
+        text: the answer, or what has come of it.
+        format: markdown, text, code, json or html, which is shown as source; else as markdown.
+        footer: one line under it.
+        reasoning: thoughts of the model, folded above it.
+        details: further lines under the footer.
+        partial: whether more is to come.
+    """
+    below = markup.clean_text("\n".join(filter(None, [footer, details])))
+    if format in ("text", "code", "json", "html"):
+        shown = _source(text, format, partial)
+        wrapped = ' style="white-space: pre-wrap"' if format == "text" else ""
+        inner = f"<pre{wrapped}><code>{markup.escape_lines(shown)}</code></pre>"
+        body = f'<div class="mmai-answer jp-RenderedHTMLCommon">{inner}</div>'
+        safe = markup.fenced(shown, "" if format in ("text", "code") else format)
+    else:
+        shown = markup.clean_text(text)
+        body = markup.to_html(shown)
+        safe = markup.to_safe_markdown(shown).rstrip("\n")
+    note = f"*{markup.escape_markdown(' '.join(below.split()))}*" if below else ""
+    return {
+        "text/plain": "\n\n".join(filter(None, [shown, below])),
+        "text/html": _reasoning_html(reasoning) + body + _footer_html(below),
+        "text/markdown": "\n\n".join(filter(None, [safe, note])),
+    }
+
+
+def _source(text: str, format: str, partial: bool) -> str:
+    """What of a text is shown to the letter."""
+    if format == "code":
+        return markup.extract_code(text, every=True)
+    if format == "json" and not partial:
+        try:
+            return json.dumps(markup.extract_json(text), indent=2, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass
+    return markup.clean_text(text)
+
+
+def _footer_html(words: str) -> str:
+    if not words:
+        return ""
+    lines = "<br>".join(markup.inert_html(line) for line in words.split("\n"))
+    ignored = "tex2jax_ignore mathjax_ignore"  # dollars of two prices are no formula
+    return f'\n<div class="mmai-footer {ignored}" style="{_FOOTER_STYLE}">{lines}</div>'
+
+
+def _reasoning_html(reasoning: str) -> str:
+    if not reasoning.strip():
+        return ""
+    words = markup.escape_lines(_short(reasoning.strip(), MAX_REASONING))
+    return (
+        '<details class="mmai-reasoning"><summary>reasoning</summary>'
+        f'<pre style="white-space: pre-wrap">{words}</pre></details>\n'
+    )
+
+
+def format_usd(usd: float | None) -> str:
+    """US dollars for readers: `$1.23`, `$0.0123`, `$0.000071`; "price unknown" for None and NaN."""
+    if usd is None or math.isnan(usd):
+        return "price unknown"
+    sign, amount = ("-" if usd < 0 else ""), abs(usd)
+    if amount == 0 or amount >= 0.9995:
+        return f"{sign}${amount:,.2f}"
+    digits = 3 if amount >= 0.00995 else 2
+    places = digits - 1 - math.floor(math.log10(amount))
+    whole, _, cents = f"{amount:.{places}f}".partition(".")
+    return f"{sign}${whole}.{cents.rstrip('0'):0<2}"
+
+
+def _tier_words(route: Route) -> list[str]:
+    if route.tier is None:
+        return []
+    reasons = route.complexity.reasons[:2] if route.complexity else ()
+    return [f"{route.tier} ({', '.join(reasons)})" if reasons else route.tier]
+
+
+def _token_words(usage: Usage) -> list[str]:
+    if not usage.input_tokens and not usage.output_tokens:
+        return []
+    about = "~" if usage.estimated else ""
+    return [f"{about}{usage.input_tokens:,}→{usage.output_tokens:,} tok"]
+
+
+def _failure_words(attempts: tuple[Attempt, ...]) -> list[str]:
+    """What failed before the attempt that gave the answer."""
+    failed = [a.error_type or "" for a in attempts[:-1] if a.status in ("error", "partial")]
+    if not failed:
+        return []
+    kinds = list(dict.fromkeys(filter(None, map(_error_words, failed))))[:3]
+    why = f" ({', '.join(kinds)})" if kinds else ""
+    return [f"after {len(failed)} failed attempt{'s' if len(failed) > 1 else ''}{why}"]
+
+
+def _error_words(error_type: str) -> str:
+    """`RateLimitError` as "rate limit"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", error_type.removesuffix("Error")).lower()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 0.0995:
+        return f"{max(1, round(seconds * 1000))} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size):,} {unit} ago"
+    return "just now"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
