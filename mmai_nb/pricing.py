@@ -1,0 +1,213 @@
+"""What a call cost: tokens and a price give whole nano-dollars, and an unknown price gives None.
+
+The order of the prices: the user's own, the cost the server reports, genai-prices, unknown. The
+arithmetic is exact decimal; only the sum is rounded, half up, to 10**-9 USD.
+
+Prices, windows and dates are those bundled with genai-prices, imported at its first use; it never
+goes to the network by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from typing import TYPE_CHECKING, Any
+
+from .errors import PriceWarning
+from .providers import LOCAL, known_providers, provider_of
+from .records import NANO, Cost, Usage
+
+if TYPE_CHECKING:
+    from .specs import ModelSpec
+
+__all__ = ["ListPrice", "context_window", "list_price", "price"]
+
+MOST_TOKENS = 10**9
+MOST_USD = 10**9
+"""What one call can count or cost at most: beyond it the figure is a server's mistake."""
+
+_EXACT = Context(prec=60, rounding=ROUND_HALF_UP)  # whatever context the notebook works in
+_warned: set[tuple[str, str]] = set()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class ListPrice:
+    """Prices in USD per million tokens; None where unknown.
+
+    `source` is user, free, genai-prices or unknown. `date` is the day since which a dated price
+    holds, as YYYY-MM-DD.
+    """
+
+    input_usd: Decimal | None = None
+    output_usd: Decimal | None = None
+    source: str = "unknown"
+    date: str | None = None
+
+
+def price(usage: Usage, spec: ModelSpec, when: float | None = None) -> Cost:
+    """The cost of one call.
+
+    Counts that cannot be, such as more cached tokens than input, are taken as the nearest that can.
+
+    Args:
+        usage: `input_tokens` includes cached tokens, `output_tokens` reasoning tokens.
+        spec: the model that was called.
+        when: seconds since the epoch when it was called, for prices that have changed since.
+
+    Warns:
+        PriceWarning: the model's price is unknown; once a model and process.
+    """
+    usage = _possible(usage)
+    with localcontext(_EXACT):
+        if spec.input_price is not None and spec.output_price is not None:
+            return _own_cost(usage, spec, spec.input_price, spec.output_price)
+        reported = usage.reported_cost_usd
+        if reported is not None and reported.is_finite() and 0 <= reported <= MOST_USD:
+            return Cost(_nano(reported), "server")
+        usd = _listed_cost(usage, spec, when)
+        if usd is not None:
+            return Cost(_nano(usd), "genai-prices")
+    _warn_once(spec)
+    return Cost()
+
+
+def context_window(spec: ModelSpec) -> int | None:
+    """The model's context window in tokens: the user's figure, else genai-prices', else None."""
+    if spec.context_window is not None:
+        return spec.context_window
+    found = _lookup(spec)
+    return None if found is None else found[1].context_window
+
+
+def list_price(spec: ModelSpec) -> ListPrice:
+    """The model's price of today, of the lowest step where it rises with the prompt's length."""
+    if spec.input_price is not None and spec.output_price is not None:
+        source = "free" if _is_free(spec) else "user"
+        return ListPrice(spec.input_price, spec.output_price, source)
+    found = _lookup(spec)
+    if found is None:
+        return ListPrice()
+    model, now = found[1], datetime.now(UTC)
+    prices = model.get_prices(now)
+    if prices.input_mtok is None or prices.output_mtok is None:
+        return ListPrice()
+    return ListPrice(
+        _base(prices.input_mtok), _base(prices.output_mtok), "genai-prices", _since(model, prices)
+    )
+
+
+def _own_cost(usage: Usage, spec: ModelSpec, per_input: Decimal, per_output: Decimal) -> Cost:
+    per_cached = spec.cache_read_price if spec.cache_read_price is not None else per_input
+    fresh = usage.input_tokens - usage.cache_read_tokens
+    total = fresh * per_input + usage.cache_read_tokens * per_cached
+    total += usage.output_tokens * per_output
+    return Cost(_nano(total / 10**6), "free" if _is_free(spec) else "user")
+
+
+def _is_free(spec: ModelSpec) -> bool:
+    return not (spec.input_price or spec.output_price or spec.cache_read_price)
+
+
+def _listed_cost(usage: Usage, spec: ModelSpec, when: float | None) -> Decimal | None:
+    """US dollars by genai-prices, or None where it has no price for both kinds of tokens."""
+    found = _lookup(spec)
+    if found is None:
+        return None
+    from genai_prices import Usage as Tokens
+
+    provider, model = found
+    at = datetime.now(UTC) if when is None else datetime.fromtimestamp(when, UTC)
+    prices = model.get_prices(at)
+    if prices.input_mtok is None or prices.output_mtok is None:
+        return None
+    tokens = Tokens(
+        input_tokens=usage.input_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        output_tokens=usage.output_tokens,
+        output_reasoning_tokens=usage.reasoning_tokens,
+    )
+    try:
+        total: Decimal = model.calc_price(tokens, provider, genai_request_timestamp=at).total_price
+    except ValueError:  # prices that contradict each other, after an update of the data
+        return None
+    return total
+
+
+def _lookup(spec: ModelSpec) -> tuple[Any, Any] | None:
+    """The provider and model of genai-prices that serve this endpoint, or None.
+
+    Never by the model's id alone: the same weights cost nothing at home and something elsewhere.
+    """
+    known, served_by = known_providers(), provider_of(spec.base_url)
+    owner = known.get(served_by) or known.get(spec.provider)
+    if owner is None and served_by == LOCAL:
+        return None
+    from genai_prices.data_snapshot import get_snapshot
+
+    snapshot = get_snapshot()
+    ids = {provider.id for provider in snapshot.providers}
+    if owner is not None:
+        ways: list[tuple[str | None, str | None]] = [(owner.prices, None)]
+    else:
+        ways = [(None, spec.base_url), *([(spec.provider, None)] if spec.provider in ids else [])]
+    for provider_id, url in ways:
+        try:
+            return snapshot.find_provider_model(spec.model, None, provider_id, url)
+        except LookupError:
+            continue
+    return None
+
+
+def _base(listed: Any) -> Decimal:
+    """The price itself, or the lowest step of a price that rises with the prompt's length."""
+    return listed if isinstance(listed, Decimal) else Decimal(listed.base)
+
+
+def _since(model: Any, prices: Any) -> str | None:
+    dated = model.prices if isinstance(model.prices, list) else []
+    starts = (getattr(c.constraint, "start_date", None) for c in dated if c.prices is prices)
+    return next((start.isoformat() for start in starts if start is not None), None)
+
+
+def _possible(usage: Usage) -> Usage:
+    """The same usage with every count in its bounds."""
+    total, output = _count(usage.input_tokens), _count(usage.output_tokens)
+    read = min(_count(usage.cache_read_tokens), total)
+    return Usage(
+        input_tokens=total,
+        output_tokens=output,
+        cache_read_tokens=read,
+        cache_write_tokens=min(_count(usage.cache_write_tokens), total - read),
+        reasoning_tokens=min(_count(usage.reasoning_tokens), output),
+        reported_cost_usd=usage.reported_cost_usd,
+    )
+
+
+def _count(tokens: Any) -> int:
+    try:
+        return min(max(int(tokens), 0), MOST_TOKENS)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _nano(usd: Decimal) -> int:
+    return int((usd * NANO).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def _warn_once(spec: ModelSpec) -> None:
+    which = (spec.base_url, spec.model)
+    with _lock:
+        if which in _warned:
+            return
+        _warned.add(which)
+    warnings.warn(
+        f"the price of {spec.name} is unknown, so its cost shows as NaN: set its input_price and "
+        "output_price (USD per million tokens, 0 for free)",
+        PriceWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,246 @@
+"""How settings are found at the start, changed later, and explained.
+
+Sources, later wins: presets for the providers whose key is in the environment, the user's file, the
+project's file, MMAI_* variables, `change_settings`. What valid settings are stands in specs.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .drafts import Draft, KeyPath, NoSuchEntryError, by_name, leaves, origin_of, plain
+from .errors import ConfigError
+from .providers import TIER_BOUNDS, preset_settings
+from .redaction import find_secret, redact
+from .sources import (
+    RESERVED,
+    Source,
+    default_user_file,
+    env_settings,
+    project_source,
+    short_path,
+    user_source,
+)
+from .specs import (
+    CacheSettings,
+    ModelSpec,
+    Settings,
+    Tier,
+    fault_path,
+    fields_at,
+    kind_at,
+)
+from .values import dotted, from_text, nearest, one_line, unknown_key
+
+__all__ = [
+    "CacheSettings",
+    "ModelSpec",
+    "Settings",
+    "Tier",
+    "change_settings",
+    "explain_settings",
+    "load_settings",
+]
+
+CONFIGURE = "configure()"
+"""The origin of what was changed in the running process."""
+
+PROJECT_MAY_SET = (
+    "default_model",
+    "tiers",
+    "aliases",
+    "format",
+    "stream",
+    "temperature",
+    "max_tokens",
+    "system",
+    "max_prompt_chars",
+)
+"""What a project's file may set: it comes with a repository, so it is not trusted with more."""
+
+
+def load_settings(
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    user_file: Path | None = None,
+) -> Settings:
+    """The settings in force at the start, from all sources in their order.
+
+    Args:
+        cwd: where the search for a project file begins; default: the working folder.
+        env: default: the process's environment.
+        user_file: the user's own file, which may be absent; default: MMAI_CONFIG, else the
+            platform's place.
+
+    Raises:
+        ConfigError: names the file and line or the variable, the key and the nearest right one.
+    """
+    env = os.environ if env is None else env
+    try:
+        user, project = user_source(user_file, env), project_source(cwd)
+    except ValueError as error:
+        raise _wrong(str(error)) from error
+    layers = _Layers()
+    layers.lay("presets", preset_settings(env))
+    if user is not None:
+        layers.lay_file(user)
+    if project is not None and (user is None or user.path != project.path):
+        _check_trust(project, layers.draft.given)
+        layers.lay_file(project)
+    for variable, path, text in env_settings(env):
+        layers.lay(variable, _from_variable(variable, path, text.strip()))
+    return layers.settings()
+
+
+def change_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """New settings with the changes laid over the old ones; the old ones stay as they were.
+
+    Models, aliases and cache merge by key; a list of tiers replaces them all, a mapping of names
+    to tiers merges by name; None takes an entry out, or a setting back to its default;
+    "cache.max_age" is the same as {"cache": {"max_age": …}}.
+
+    Raises:
+        ConfigError: names the key, the value and the nearest right key; nothing has changed.
+    """
+    if not isinstance(changes, Mapping):
+        raise ConfigError(f"changes must be a mapping, not a {type(changes).__name__}")
+    layers = _Layers(settings)
+    try:
+        tables = layers.draft.nested(changes)
+    except ValueError as error:
+        raise _wrong(f"{CONFIGURE}: {error}") from error
+    layers.lay(CONFIGURE, tables)
+    return layers.settings()
+
+
+def explain_settings(settings: Settings) -> dict[str, tuple[Any, str]]:
+    """Each setting by its dotted key: its value, and where it came from.
+
+    The source is "default", "presets", a file's name, a variable's name or "configure()".
+    """
+    return {
+        ".".join(str(part) for part in path): (value, origin_of(path, settings.origin))
+        for path, value in _values(settings)
+    }
+
+
+def _values(settings: Settings) -> Iterator[tuple[KeyPath, Any]]:
+    for key in fields_at(()):
+        value = getattr(settings, key)
+        if key == "cache":
+            yield from (((key, field), getattr(value, field)) for field in fields_at((key,)))
+        elif key == "aliases":
+            yield from (((key, alias), target) for alias, target in value.items())
+        elif key in ("models", "tiers"):
+            for row in value.values() if key == "models" else value:
+                fields = [field for field in fields_at((key, row.name)) if field != "name"]
+                yield from (((key, row.name, field), getattr(row, field)) for field in fields)
+        else:
+            yield (key,), value
+
+
+class _Layers:
+    """The sources laid over each other, each checked for what must be seen before they mix."""
+
+    def __init__(self, start: Settings | None = None) -> None:
+        given, origin = (start.given, start.origin) if start is not None else ({}, {})
+        self.draft = Draft(given, origin, fields=fields_at, default_tiers=_default_rows)
+        self.files: dict[str, Source] = {}
+
+    def lay_file(self, source: Source) -> None:
+        self.files[source.name] = source
+        self.lay(source.name, source.data)
+
+    def lay(self, label: str, changes: Mapping[str, Any]) -> None:
+        for path, value in leaves(plain(changes)):
+            self._check(label, path, value)
+        try:
+            self.draft.add(label, changes)
+        except NoSuchEntryError as error:
+            known = self.draft.known(error.path[:-1])
+            raise _wrong(f"{label}: {unknown_key(error.path, known)}") from None
+        except ValueError as error:
+            raise _wrong(f"{label}: {error}") from None
+
+    def _check(self, label: str, path: KeyPath, value: Any) -> None:
+        if any(find_secret(text, {}) for text in (*map(str, path), *_texts(value))):
+            raise _wrong(
+                f"{self._place(label, path)}: {dotted(path)} holds a key: put it into an "
+                "environment variable and name that in api_key_env"
+            )
+        if label != CONFIGURE and path[0] == "models" and path[-1] == "simulated":
+            place = self._place(label, path)
+            raise _wrong(f"{place}: {dotted(path)} is for the built-in demo only: take it out")
+
+    def _place(self, label: str, path: KeyPath) -> str:
+        return self.files[label].place(path) if label in self.files else label
+
+    def settings(self) -> Settings:
+        """The settings that come out, validated; an error says where its key came from."""
+        given, origin = self.draft.given, self.draft.origin
+        try:
+            return Settings.from_plain(given, origin)
+        except ConfigError as error:
+            path = fault_path(error)
+            named = by_name(path, given)
+            label = origin_of(named, origin)
+            label = self.draft.latest if label == "default" else label
+            data = self.files[label].data if label in self.files else {}
+            listed = isinstance(data.get("tiers"), list)
+            place = self._place(label, path if listed else named)
+            raise _wrong(f"{place}: {error}") from error.__cause__
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for pair in value.items() for inner in pair for text in _texts(inner))
+    elif isinstance(value, list):
+        yield from (text for inner in value for text in _texts(inner))
+
+
+def _default_rows(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    models = given.get("models")
+    chain = list(models) if isinstance(models, dict) else []
+    return [{"name": name, "up_to": bound, "chain": chain} for name, bound in TIER_BOUNDS.items()]
+
+
+def _check_trust(project: Source, given: Mapping[str, Any]) -> None:
+    """A project's file comes with a repository: it may choose among models, not bring them."""
+    for key, value in project.data.items():
+        if key in fields_at(()) and key not in PROJECT_MAY_SET:
+            raise _wrong(
+                f"{project.place((key,))}: {key} may not be set by a project; set it in "
+                f"{short_path(default_user_file())} or with configure()"
+            )
+        if key == "max_prompt_chars":
+            most = given.get(key, Settings.model_fields[key].default)
+            if all(isinstance(n, int | float) for n in (value, most)) and value > most:
+                place = project.place((key,))
+                raise _wrong(f"{place}: a project may lower {key} below {most}, not raise it")
+
+
+def _from_variable(variable: str, path: tuple[str, ...], text: str) -> dict[str, Any]:
+    """What one MMAI_* variable sets, as tables."""
+    kind = kind_at(path)
+    if kind is None:
+        tables = ((), ("cache",), path[:-1])
+        known = ("__".join((*table, field)) for table in tables for field in fields_at(table))
+        names = [*(f"MMAI_{name.upper()}" for name in known), *RESERVED]
+        near = "; keys stand in the provider's own variable, such as OPENAI_API_KEY"
+        if not variable.endswith("_KEY"):
+            near = nearest(variable, names)
+        raise _wrong(f"{variable}: there is no such setting{near}")
+    value: Any = from_text(text, kind)
+    for key in reversed(path):
+        value = {key: value}
+    return dict(value)
+
+
+def _wrong(text: str) -> ConfigError:
+    return ConfigError(one_line(redact(text)))

@@ -1,0 +1,421 @@
+"""What valid settings are: models, tiers, cache and the rest, frozen pydantic models.
+
+Settings hold the name of a key's variable, never a key. A tier is routing and fallback in one: up
+to which complexity it serves, and its models in the order in which they are tried.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import platformdirs
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    Strict,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from .drafts import KeyPath, by_name, plain
+from .errors import ConfigError, OptionError, UnknownModelError
+from .providers import TIER_BOUNDS, checked_url, is_loopback, preset_models, provider_of
+from .redaction import redact
+from .values import (
+    checked_file,
+    checked_folder,
+    checked_name,
+    checked_price,
+    checked_size,
+    checked_variable,
+    fault_sentence,
+    nearest,
+    one_line,
+    shown,
+    size_in_bytes,
+    unknown_key,
+)
+
+__all__ = [
+    "CacheSettings",
+    "ModelSpec",
+    "Settings",
+    "Tier",
+    "fault_path",
+    "fields_at",
+    "kind_at",
+]
+
+Name = Annotated[str, Strict(), AfterValidator(checked_name)]
+Price = Annotated[Decimal, BeforeValidator(checked_price)]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Seconds = Annotated[Number, Field(gt=0, le=86_400)]
+Pause = Annotated[Number, Field(ge=0, le=86_400)]
+Count = Annotated[int, Strict(), Field(ge=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ModelSpec(_Frozen):
+    """One model at one endpoint. Prices are in USD per million tokens, windows in tokens.
+
+    Attributes:
+        name: ours: used in cells, chains and panels.
+        base_url: the endpoint's address, up to and without /chat/completions.
+        model: the id sent to the endpoint; default: the name.
+        provider: default: by the endpoint's host; "local" on this machine.
+        api_key_env: the environment variable that holds the key; None where none is needed.
+        input_price, output_price: win over every other price; both 0: free, because you say so.
+        cache_read_price: of input the provider read from its prompt cache; default: input_price.
+        capabilities: such as "images" or "json_schema".
+        allow_insecure: lets the key travel over plain http to another machine.
+        simulated: the demo's; its rows are kept apart from real spend.
+    """
+
+    name: Name
+    base_url: Annotated[str, Strict(), AfterValidator(checked_url)]
+    model: Name = Field(default_factory=lambda data: str(data.get("name", "")))
+    provider: Name = Field(default_factory=lambda data: provider_of(str(data.get("base_url", ""))))
+    api_key_env: Annotated[str, Strict(), AfterValidator(checked_variable)] | None = None
+    input_price: Price | None = None
+    output_price: Price | None = None
+    cache_read_price: Price | None = None
+    context_window: Count | None = None
+    max_output_tokens: Count | None = None
+    capabilities: frozenset[Name] = frozenset()
+    allow_insecure: StrictBool = False
+    simulated: StrictBool = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.input_price is None) != (self.output_price is None):
+            raise ValueError("input_price and output_price go together: set both, 0 where free")
+        if self.cache_read_price is not None and self.input_price is None:
+            raise ValueError("cache_read_price needs input_price and output_price")
+        in_clear = self.base_url.lower().startswith("http://") and not is_loopback(self.base_url)
+        if in_clear and self.api_key_env and not self.allow_insecure:
+            raise ValueError(
+                "the key would travel in clear over http: use https, or allow_insecure = true"
+            )
+        return self
+
+
+class Tier(_Frozen):
+    """A band of complexity, from the tier before up to `up_to`, and its models in order."""
+
+    name: Name
+    up_to: Annotated[Number, Field(gt=0, le=1)]
+    chain: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class CacheSettings(_Frozen):
+    """Where and how long answers are kept. `max_age` is in days; None keeps them for ever."""
+
+    enabled: StrictBool = True
+    folder: Annotated[Path, AfterValidator(checked_folder)] | None = None
+    max_age: Annotated[Number, Field(gt=0)] | None = None
+    max_bytes: Annotated[int | str, BeforeValidator(checked_size)] = "1GB"
+
+    @property
+    def directory(self) -> Path | None:
+        """The folder in use; None where the cache is switched off."""
+        return (self.folder or _home("cache")) if self.enabled else None
+
+    @property
+    def max_size_bytes(self) -> int:
+        """`max_bytes` as a number of bytes."""
+        return size_in_bytes(self.max_bytes)
+
+
+def _home(kind: Literal["cache", "data"]) -> Path:
+    """Where our files are: in MMAI_DATA_DIR if that is set, else where the platform wants them."""
+    if root := os.environ.get("MMAI_DATA_DIR", "").strip():
+        return Path(root).expanduser() / ("cache" if kind == "cache" else "")
+    where = platformdirs.PlatformDirs("mmai_nb", appauthor=False)
+    return where.user_cache_path if kind == "cache" else where.user_data_path
+
+
+def _default_tiers(data: Mapping[str, Any]) -> tuple[Tier, ...]:
+    """The tiers where none were given: the default ones, each with all models in their order."""
+    chain = tuple(data.get("models", ()))
+    bounds = TIER_BOUNDS.items() if chain else ()
+    return tuple(Tier(name=name, up_to=bound, chain=chain) for name, bound in bounds)
+
+
+class Settings(_Frozen):
+    """All settings, valid by construction. Times are in seconds.
+
+    Raises:
+        ConfigError: names the key, the value and what is allowed.
+    """
+
+    models: Mapping[str, ModelSpec] = Field(default_factory=dict)
+    aliases: Mapping[Name, Name] = Field(default_factory=dict)
+    tiers: tuple[Tier, ...] = Field(default_factory=_default_tiers)
+    default_model: Name = "auto"
+    system: StrictStr | None = None
+    temperature: Annotated[Number, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[Count, Field(le=1_000_000)] | None = None
+    format: Literal["markdown", "text", "code", "json", "html"] = "markdown"
+    stream: StrictBool = True
+    interpolate: StrictBool = True
+    timeout: Seconds = 300.0
+    connect_timeout: Seconds = 5.0
+    first_token_timeout: Seconds = 60.0
+    gap_timeout: Seconds = 30.0
+    retries: Annotated[int, Strict(), Field(ge=0, le=10)] = 2
+    backoff_base: Pause = 0.5
+    backoff_cap: Pause = 8.0
+    retry_after_cap: Pause = 30.0
+    fallback_on_content_filter: StrictBool = False
+    max_prompt_chars: Count = 100_000
+    max_response_bytes: Count = 10_000_000
+    cache: CacheSettings = CacheSettings()
+    ledger_path: Annotated[Path, AfterValidator(checked_file)] | None = None
+    allow_secrets: StrictBool = False
+    short_errors: StrictBool = True
+
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _origin: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, /, **given: Any) -> None:
+        given = plain(given)
+        if not given.get("tiers", True):
+            del given["tiers"]
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise ConfigError(_said(_sentence(_first_fault(error), given))) from error
+        self._given = given
+
+    @classmethod
+    def from_plain(cls, given: Mapping[str, Any], origin: Mapping[KeyPath, str]) -> Self:
+        """Settings from plain data that remember where each of their keys came from."""
+        settings = cls(**given)
+        settings._origin = dict(origin)
+        return settings
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """What was given, before names were resolved and defaults filled in."""
+        return self._given
+
+    @property
+    def origin(self) -> Mapping[KeyPath, str]:
+        """Where what was given came from, by path."""
+        return self._origin
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _names_from_keys(cls, models: Any) -> Any:
+        if not isinstance(models, Mapping):
+            return models
+        named = {}
+        for name, row in models.items():
+            if name == "auto":
+                raise ValueError('"auto" cannot be the name of a model')
+            if isinstance(row, Mapping) and row.get("name", name) != name:
+                raise ValueError(f"{shown(name)} has another name inside")
+            named[name] = {**row, "name": name} if isinstance(row, Mapping) else row
+        return named
+
+    @field_validator("aliases")
+    @classmethod
+    def _aliases_lead_to_models(
+        cls, aliases: Mapping[str, str], info: ValidationInfo
+    ) -> Mapping[str, str]:
+        models = info.data.get("models")
+        if models is None:
+            return aliases
+        for alias in aliases:
+            if alias == "auto" or alias in models:
+                raise ValueError(f"{shown(alias)} is taken: choose another name")
+            _find(alias, models, aliases)
+        return aliases
+
+    @field_validator("tiers")
+    @classmethod
+    def _tiers_cover_everything(
+        cls, tiers: tuple[Tier, ...], info: ValidationInfo
+    ) -> tuple[Tier, ...]:
+        models, aliases = info.data.get("models"), info.data.get("aliases")
+        if models is None or aliases is None:
+            return tiers
+        _check_bounds(tiers)
+        resolved = []
+        for tier in tiers:
+            specs = [_find(name, models, aliases) for name in tier.chain]
+            chain = tuple(spec.name for spec in specs)
+            if twice := [name for i, name in enumerate(chain) if name in chain[:i]]:
+                raise ValueError(f"the chain of {shown(tier.name)} names {shown(twice[0])} twice")
+            models.update({spec.name: spec for spec in specs})  # a preset joins by being named
+            resolved.append(tier.model_copy(update={"chain": chain}))
+        return tuple(resolved)
+
+    @field_validator("default_model")
+    @classmethod
+    def _default_model_is_known(cls, name: str, info: ValidationInfo) -> str:
+        models, aliases = info.data.get("models"), info.data.get("aliases")
+        if name != "auto" and models and aliases is not None:
+            _find(name, models, aliases)
+        return name
+
+    @property
+    def strongest(self) -> str | None:
+        """The first model of the last tier, against which savings are counted."""
+        return self.tiers[-1].chain[0] if self.tiers else None
+
+    @property
+    def ledger_file(self) -> Path:
+        """The ledger's file in use."""
+        return self.ledger_path or _home("data") / "ledger.sqlite3"
+
+    def find(self, name: str) -> ModelSpec:
+        """A model by its name, an alias, "provider/id", "provider:id" or an unambiguous id.
+
+        A preset model is found without its key, too: what is missing then is the key.
+
+        Raises:
+            OptionError: it cannot be a name.
+            UnknownModelError: there is no such model, or more than one.
+        """
+        try:
+            checked_name(name)
+        except ValueError as error:
+            raise OptionError(_said(f"model = {shown(name)}: a name {error}")) from None
+        try:
+            return _find(name, self.models, self.aliases)
+        except ValueError as error:
+            raise UnknownModelError(_said(f"{error} (%ai models shows them all)")) from None
+
+    def tier(self, name: str) -> Tier:
+        """A tier by its name.
+
+        Raises:
+            OptionError: there is no such tier.
+        """
+        names = [tier.name for tier in self.tiers]
+        if name not in names:
+            near = nearest(name, names) or f"; the tiers are: {', '.join(names) or 'none'}"
+            raise OptionError(_said(f"no tier {shown(name)}{near}"))
+        return self.tiers[names.index(name)]
+
+
+def _check_bounds(tiers: tuple[Tier, ...]) -> None:
+    for before, after in pairwise(tiers):
+        if after.up_to <= before.up_to:
+            raise ValueError(
+                f"up_to must rise from tier to tier, but {shown(after.name)} has {after.up_to:g} "
+                f"after {before.up_to:g}"
+            )
+    if len({tier.name for tier in tiers}) < len(tiers):
+        raise ValueError("two tiers have the same name")
+    if tiers and tiers[-1].up_to != 1:
+        last = tiers[-1]
+        raise ValueError(f"the last one, {shown(last.name)}, must end at 1.0, not {last.up_to:g}")
+
+
+@cache
+def _preset_specs() -> dict[str, ModelSpec]:
+    return {name: ModelSpec(name=name, **row) for name, row in preset_models().items()}
+
+
+def _find(name: str, models: Mapping[str, ModelSpec], aliases: Mapping[str, str]) -> ModelSpec:
+    """The one model meant by a name; else a ValueError that says why not."""
+    path = [name]
+    while path[-1] in aliases:
+        path.append(aliases[path[-1]])
+        if path[-1] in path[:-1]:
+            raise ValueError(f"aliases go in a circle: {' -> '.join(path)}")
+    wanted = path[-1]
+    found = _matches(wanted, models) or _matches(wanted, _preset_specs())
+    if len(found) > 1:
+        several = " or ".join(shown(spec.name) for spec in found[:3])
+        raise ValueError(f"{shown(wanted)} may be {several}: say which")
+    if not found:
+        known = {*models, *aliases, *(spec.model for spec in models.values())} or _preset_specs()
+        raise ValueError(f"no model {shown(wanted)}{nearest(wanted, known, n=3)}")
+    return found[0]
+
+
+def _matches(name: str, models: Mapping[str, ModelSpec]) -> list[ModelSpec]:
+    if name in models:
+        return [models[name]]
+    with_provider = [
+        spec
+        for spec in models.values()
+        if name in (f"{spec.provider}/{spec.model}", f"{spec.provider}:{spec.model}")
+    ]
+    return with_provider or [spec for spec in models.values() if spec.model == name]
+
+
+def _table_at(path: KeyPath) -> type[BaseModel] | None:
+    """The kind of table that stands at a path of the settings, if its keys are fixed."""
+    match path:
+        case ():
+            return Settings
+        case ("cache",):
+            return CacheSettings
+        case ("models", _):
+            return ModelSpec
+        case ("tiers", _):
+            return Tier
+    return None
+
+
+def fields_at(path: KeyPath) -> list[str]:
+    """The keys of the table at a path; none where the keys are free, as in aliases."""
+    table = _table_at(path)
+    return [] if table is None else list(table.model_fields)
+
+
+def kind_at(path: KeyPath) -> Any:
+    """The type of the setting at a path, or None if there is no such setting."""
+    if len(path) == 2 and path[0] == "aliases":
+        return str
+    table = _table_at(path[:-1])
+    field = None if table is None else table.model_fields.get(str(path[-1]))
+    return None if field is None else field.annotation
+
+
+def fault_path(error: ConfigError) -> KeyPath:
+    """Where in the settings the error is, as far as it is known."""
+    cause = error.__cause__
+    return _path(_first_fault(cause)) if isinstance(cause, ValidationError) else ()
+
+
+def _first_fault(error: ValidationError) -> Any:
+    """The first fault that is not a mere consequence of another."""
+    faults = error.errors(include_url=False)
+    return next((f for f in faults if f["type"] != "default_factory_not_called"), faults[0])
+
+
+def _path(fault: Mapping[str, Any]) -> KeyPath:
+    return tuple(part for part in fault["loc"] if part != "[key]")
+
+
+def _sentence(fault: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    path = by_name(_path(fault), given)
+    if fault["type"] == "extra_forbidden":
+        return unknown_key(path, fields_at(path[:-1]))
+    return fault_sentence(fault, path)
+
+
+def _said(text: str) -> str:
+    return one_line(redact(text))

@@ -1,0 +1,195 @@
+"""One value of the settings: what it may be, how text becomes one, how a wrong one is spoken of.
+
+This module imports nothing of the package. Checks raise a plain ValueError that says what a value
+must be; `fault_sentence` puts the key and the value seen in front of it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+__all__ = [
+    "checked_file",
+    "checked_folder",
+    "checked_name",
+    "checked_price",
+    "checked_size",
+    "checked_variable",
+    "dotted",
+    "fault_sentence",
+    "from_text",
+    "nearest",
+    "one_line",
+    "shown",
+    "size_in_bytes",
+    "unknown_key",
+]
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?", re.IGNORECASE)
+_KEY_WORDS = frozenset({"api_key", "apikey", "key", "secret", "token", "password"})
+_FLAGS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+_WISHES = {
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "tuple_type": "must be a list",
+    "frozen_set_type": "must be a list",
+    "model_type": "must be a table",
+    "mapping_type": "must be a table",
+    "dict_type": "must be a table",
+    "path_type": "must be a path",
+    "too_short": "must not be empty",
+}
+"""What a value must be, by pydantic's name of the fault; for the others its own words serve."""
+
+
+def checked_name(value: object) -> str:
+    """A name of a model, tier or alias, or a model's id."""
+    if not isinstance(value, str) or not 0 < len(value) <= 200:
+        raise ValueError("must have 1 to 200 characters")
+    if any(c.isspace() or not c.isprintable() for c in value):
+        raise ValueError("must not hold spaces or line breaks")
+    return value
+
+
+def checked_price(value: object) -> Decimal:
+    """A price in USD per million tokens, exact as it was written."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("must be a number: USD per million tokens, 0 for free")
+    price = Decimal(str(value))
+    if not price.is_finite() or not 0 <= price <= 1_000_000:
+        raise ValueError("must be from 0 to 1,000,000: USD per million tokens")
+    return price
+
+
+def checked_variable(value: str) -> str:
+    """A variable's name. A key pasted here by mistake would be shown as one, so it is refused."""
+    random = len(value) >= 20 and "_" not in value and any(c.isdigit() for c in value)
+    if random or not _VARIABLE.fullmatch(value):
+        raise ValueError("must be the name of a variable, such as OPENAI_API_KEY, not the key")
+    return value
+
+
+def checked_size(value: object) -> int | str:
+    """A number of bytes, or a size in words such as "1GB"; see `size_in_bytes`."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError('must be a whole number of bytes, or a size such as "1GB"')
+    if not _SIZE.fullmatch(str(value).strip()):
+        raise ValueError('must be a number of bytes, or a size such as "500MB" or "1GB"')
+    return value
+
+
+def size_in_bytes(size: int | str) -> int:
+    """The bytes of a checked size: "1GB" is 10**9, "1GiB" 2**30."""
+    found = _SIZE.fullmatch(str(size).strip())
+    if found is None:
+        raise ValueError(f"{size!r} is no size")
+    power = " kmgt".index((found[2] or " ").lower())
+    return int(Decimal(found[1]) * (1024 if found[3] else 1000) ** power)
+
+
+def checked_folder(path: Path) -> Path:
+    """A folder of our own: what is kept there must not be planted by others."""
+    path = path.expanduser()
+    if ".." in path.parts:
+        raise ValueError("must not hold ..")
+    if not path.exists():
+        return path
+    if not path.is_dir():
+        raise ValueError("is a file, not a folder")
+    if os.name == "posix":
+        facts = path.stat()
+        if facts.st_uid != os.geteuid():
+            raise ValueError("belongs to another user")
+        if facts.st_mode & stat.S_IWOTH:
+            raise ValueError("may be written by anybody: choose a folder of your own")
+    return path
+
+
+def checked_file(path: Path) -> Path:
+    """A path where a file is, or can be."""
+    path = path.expanduser()
+    if path.is_dir():
+        raise ValueError("is a folder, not a file")
+    return path
+
+
+def from_text(text: str, kind: Any) -> Any:
+    """A variable's text as the type its setting wants: as it is, a flag, or a TOML value."""
+    if _takes_text(kind):
+        return text
+    if kind is bool:
+        return _FLAGS.get(text.lower(), text)
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text
+
+
+def _takes_text(kind: Any) -> bool:
+    if get_origin(kind) in (Annotated, Union, UnionType):
+        return any(_takes_text(part) for part in get_args(kind))
+    return kind in (str, Path) or get_origin(kind) is Literal
+
+
+def fault_sentence(fault: Mapping[str, Any], path: tuple[str | int, ...]) -> str:
+    """One of pydantic's errors as "key = value: what it must be"."""
+    if fault["type"] == "missing":
+        return f"{dotted(path)} is missing"
+    wish = _WISHES.get(fault["type"]) or str(fault["msg"]).replace("Input should be", "must be")
+    if fault["type"] == "value_error":
+        wish = str(fault["ctx"]["error"])
+    value = fault["input"]
+    plain = value is None or isinstance(value, str | int | float | Decimal | Path)
+    secret = path[-1:] == ("api_key_env",) or "@" in str(value) or "?" in str(value)
+    seen = f" = {shown(value)}" if plain and not secret else ""
+    return f"{dotted(path)}{seen}: {wish}"
+
+
+def unknown_key(path: tuple[str | int, ...], known: Iterable[str]) -> str:
+    """What to say about a key that does not exist, where `known` are the keys beside it."""
+    key = str(path[-1])
+    if key.lower() in _KEY_WORDS:
+        return f"{dotted(path)}: keys do not belong here: name their variable in api_key_env"
+    near = nearest(key, known) or "; %ai config shows them all"
+    return f"unknown key {shown(dotted(path))}{near}"
+
+
+def nearest(word: object, known: Iterable[str], n: int = 1) -> str:
+    """The question whether one of up to `n` similar names was meant; "" where none is similar."""
+    near = difflib.get_close_matches(str(word)[:200], list(known), n=n, cutoff=0.5)
+    return f"; did you mean {' or '.join(shown(name) for name in near)}?" if near else ""
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: quoted, and cut where it is long."""
+    text = str(value)
+    long = len(text) > 50
+    return repr(f"{text[:49]}…") if long else repr(text if isinstance(value, Path) else value)
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """A path of keys as people write it."""
+    parts = (str(part) for part in path)
+    return ".".join(part if len(part) <= 60 else f"{part[:59]}…" for part in parts) or "settings"
+
+
+def one_line(text: str) -> str:
+    """The text as one line of at most 200 characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 200 else f"{flat[:199]}…"
