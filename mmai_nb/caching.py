@@ -1,0 +1,464 @@
+"""Answers that were paid for once, kept by joblib.Memory in JSON files; one payment per request.
+
+joblib is in charge: every look-up and every write goes through one MemorizedFunc. Our part is the
+key and the single flight, which joblib has not: of many callers with the same request one pays, the
+others follow it.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import os
+import threading
+import time
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import joblib
+
+from . import store
+from .errors import (
+    CacheWarning,
+    ConfigError,
+    MmaiError,
+    OptionError,
+    TimedOutError,
+    TruncatedStreamError,
+)
+from .records import OnText
+
+__all__ = ["KEY_VERSION", "AnswerCache", "Fetched", "NotStored", "cache_key"]
+
+KEY_VERSION = 1
+"""Part of every key: a new one forgets all answers, after a change of what a request means."""
+
+SCHEMA = 1
+"""Part of the folder's name: a new one starts afresh, after a change of what a value means."""
+
+SLICE = 0.1
+"""Seconds: the longest wait in one piece, so that an interrupt is answered."""
+
+LONGEST_TURN = 300.0
+"""Seconds to wait for another process that pays for the same answer, if no timeout is given."""
+
+Value = dict[str, Any]
+Pay = Callable[[OnText | None], Value]
+
+
+class NotStored(Exception):
+    """Raised by a payer: `value` is the answer, but it must not be kept (cut, filtered …)."""
+
+    def __init__(self, value: Value) -> None:
+        super().__init__("an answer that is not kept")
+        self.value = value
+
+
+class _MissingError(Exception):
+    """The answer is not kept, and nobody may pay for it now."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An answer and where it came from: the disk (hit), this caller's payment, or another's."""
+
+    value: Value
+    how: Literal["hit", "paid", "joined"]
+
+
+# -- the key
+
+
+def cache_key(parts: Mapping[str, Any]) -> str:
+    """64 hex digits: the SHA-256 of `parts` as canonical JSON (the idea of RFC 8785).
+
+    Order of names, 0 or 0.0, tuple or list, composed or decomposed accents make no difference;
+    True and 1 do.
+
+    Raises:
+        OptionError: something in it is not JSON.
+    """
+    try:
+        plain = {"version": KEY_VERSION, "parts": _canonical(parts)}
+        text = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    except OptionError:
+        raise
+    except RecursionError:
+        raise OptionError("the request is nested too deep, or in a circle: flatten it") from None
+    except ValueError as error:
+        raise OptionError(f"the request cannot be made a key: {str(error)[:120]}") from error
+    # surrogatepass: half a character makes a key of its own instead of an error
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise OptionError(f"{value} is no number that can be sent: use a finite one")
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return _canonical_mapping(value)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return [_canonical(one) for one in value]
+    raise OptionError(
+        f"{repr(value)[:60]} ({type(value).__name__}) is not JSON: "
+        "use text, numbers, booleans, None, lists and dicts"
+    )
+
+
+def _canonical_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, one in value.items():
+        if not isinstance(name, str):
+            raise OptionError(f"the name {repr(name)[:60]} in a dict must be text")
+        name = unicodedata.normalize("NFC", name)
+        if name in result:
+            raise OptionError(f"the name {name[:60]!r} stands twice in a dict: remove one")
+        result[name] = _canonical(one)
+    return result
+
+
+class _Body:
+    """What joblib takes for the cached function: it runs on a miss, and pays if it may.
+
+    joblib compares a callable's repr where it finds no source, so an upgrade of the package, which
+    changes the source but not this repr, keeps the answers. One instance per folder: joblib notes
+    by function, not by folder, that the text was compared.
+    """
+
+    def __init__(self) -> None:
+        self.__module__, self.__name__ = "mmai_nb", f"answers_v{SCHEMA}"
+        self._now = threading.local()
+
+    def __repr__(self) -> str:
+        return f"<mmai_nb answers, schema {SCHEMA}>"
+
+    def __call__(self, key: str) -> Value:
+        pay: Callable[[], Value] | None = getattr(self._now, "pay", None)
+        if pay is None:
+            raise _MissingError(key)
+        return pay()
+
+    @contextmanager
+    def paying(self, pay: Callable[[], Value] | None) -> Iterator[None]:
+        """Within, this thread's misses are paid so; a payer may itself need the cache."""
+        before = getattr(self._now, "pay", None)
+        self._now.pay = pay
+        try:
+            yield
+        finally:
+            self._now.pay = before
+
+
+# -- single flight
+
+
+class _Flight:
+    """One payment under way: its pieces of text so far and, once it is over, how it ended.
+
+    Neither `fetched` nor `error` at the end: the payer was interrupted, and somebody else may pay.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._pieces: list[str] = []
+        self._over = False
+        self.fetched: Fetched | None = None
+        self.error: Exception | None = None
+
+    def add(self, piece: str) -> None:
+        with self._changed:
+            self._pieces.append(piece)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def news(self, seen: int, seconds: float) -> tuple[list[str], bool]:
+        """The pieces after the first `seen`, and whether that is all; waits for either."""
+        with self._changed:
+            if len(self._pieces) == seen and not self._over:
+                self._changed.wait(seconds)
+            return self._pieces[seen:], self._over
+
+    def follow(self, on_text: OnText | None, timeout: float) -> Fetched | None:
+        """What the payer gets, piece by piece; None if it was interrupted and nothing was shown."""
+        until, came = time.monotonic() + timeout, list[str]()
+        over = False
+        while not over:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimedOutError(
+                    f"waited {timeout:.3g} s for the same request, which another thread has sent; "
+                    "give it more time with timeout",
+                    partial="".join(came),
+                )
+            pieces, over = self.news(len(came), min(SLICE, left))
+            for piece in pieces:
+                came.append(piece)
+                if on_text is not None:
+                    on_text(piece)
+        if self.error is not None:
+            raise _twin(self.error)
+        if self.fetched is not None:
+            how = self.fetched.how
+            return Fetched(copy.deepcopy(self.fetched.value), "hit" if how == "hit" else "joined")
+        if came and on_text is not None:
+            raise TruncatedStreamError(
+                "the same request was interrupted in the thread that had sent it; ask again",
+                partial="".join(came),
+            )
+        return None
+
+
+_flights: dict[tuple[int, str, str], _Flight] = {}
+"""What this process pays for now, by process id, folder and key.
+
+Module-level on purpose: two engines on one folder pay once. The process id, since a forked child
+inherits the flights but not the threads that end them. No lock, since a child could inherit it
+held: dict.setdefault is atomic."""
+
+
+def _twin(error: Exception) -> Exception:
+    """The same error for another caller, who may add its own attempts and notes to it.
+
+    Made without __init__, whose arguments are not known; other people's errors are shared as they
+    are, some cannot be made so.
+    """
+    if not isinstance(error, MmaiError):
+        return error
+    twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    if hasattr(error, "__notes__"):
+        twin.__notes__ = list(error.__notes__)
+    twin.__cause__ = error.__cause__
+    return twin.with_traceback(error.__traceback__)
+
+
+# -- the cache
+
+
+class AnswerCache:
+    """Answers by key, in a folder that several kernels may share.
+
+    Args:
+        folder: where they are kept; None keeps none, and nobody follows anybody.
+        max_age: days after which an answer counts as missing; None: never.
+        max_bytes: what `trim` leaves; None: everything.
+
+    Attributes:
+        calls: how often joblib's MemorizedFunc was asked.
+
+    Raises:
+        ConfigError: the folder is a file, belongs to another user, or everybody may write to it.
+            One that merely cannot be made is a CacheWarning, and it goes on without.
+    """
+
+    def __init__(
+        self, folder: Path | None, *, max_age: float | None = None, max_bytes: int | None = None
+    ) -> None:
+        self.folder = None if folder is None else _checked(Path(folder))
+        self.max_age, self.max_bytes = max_age, max_bytes
+        self._body = _Body()
+        self._tally: dict[int, int] = {}
+        self._trimmed_on = 0
+        memory = self._open()
+        self._place: str | None = memory.store_backend and memory.store_backend.location
+        self._cached = memory.cache(
+            self._body, cache_validation_callback=None if max_age is None else self._is_fresh
+        )
+        # joblib notes the function's text at its first comparison, and takes that for a miss
+        self._cached.check_call_in_cache("")
+
+    def _open(self) -> Any:
+        if self.folder is not None:
+            try:
+                return joblib.Memory(
+                    str(self.folder),
+                    backend="mmai-json",
+                    backend_options={"warning": CacheWarning},
+                    verbose=0,
+                )
+            except OSError as error:
+                warnings.warn(
+                    f"answers cannot be kept in {self.folder} ({error.strerror or error}): "
+                    "each is paid for anew",
+                    CacheWarning,
+                    stacklevel=3,
+                )
+        return joblib.Memory(None, verbose=0)
+
+    def _is_fresh(self, metadata: Mapping[str, Any]) -> bool:
+        return self.max_age is None or time.time() - metadata["time"] < self.max_age * 86_400
+
+    @property
+    def calls(self) -> int:
+        """How often joblib's MemorizedFunc was asked, by all threads."""
+        return sum(list(self._tally.values()))
+
+    def look(self, key: str) -> Value | None:
+        """The answer, or None; never pays."""
+        try:
+            return self._ask(key, None).value
+        except _MissingError:
+            return None
+
+    def fetch(
+        self,
+        key: str,
+        pay: Pay,
+        *,
+        refresh: bool = False,
+        on_text: OnText | None = None,
+        timeout: float | None = None,
+    ) -> Fetched:
+        """The answer from the disk, or from another caller who is just paying for it, or paid for.
+
+        Args:
+            key: of the request, see `cache_key`.
+            pay: asks the model: `pay(on_text)`. It gets None where no piece of text is wanted.
+            refresh: pay in any case, alone, and overwrite what is kept.
+            on_text: gets the pieces of text, live, from a payer; none for a hit.
+            timeout: seconds to follow somebody else, or to wait for another process; None: as long
+                as it takes. A payer keeps its own time.
+
+        Raises:
+            TimedOutError: the timeout was over while following.
+            TruncatedStreamError: the payer was interrupted after pieces of text were passed on.
+            Exception: what `pay` raised, to the payer and to its followers; nothing is kept.
+        """
+        if refresh or self.folder is None:
+            return self._ask(key, lambda: pay(on_text), force=refresh)
+        patience = math.inf if timeout is None else timeout
+        until = time.monotonic() + patience
+        while True:
+            flight, name = _Flight(), (os.getpid(), str(self.folder), key)
+            try:
+                leader = _flights.setdefault(name, flight)
+                if leader is flight:
+                    return self._lead(flight, key, pay, on_text, until)
+            finally:
+                # first out of the list, then over: who comes now finds the answer on the disk
+                if _flights.get(name) is flight:
+                    del _flights[name]
+                flight.end()
+            fetched = leader.follow(on_text, min(until - time.monotonic(), threading.TIMEOUT_MAX))
+            if fetched is not None:
+                return fetched
+
+    def _lead(
+        self, flight: _Flight, key: str, pay: Pay, on_text: OnText | None, until: float
+    ) -> Fetched:
+        own_fault = False
+
+        def tell(piece: str) -> None:
+            nonlocal own_fault
+            flight.add(piece)
+            if on_text is not None:
+                try:
+                    on_text(piece)
+                except BaseException:
+                    own_fault = True  # this caller's display failed, not the payment
+                    raise
+
+        try:
+            with self._turn(key, until - time.monotonic()):
+                flight.fetched = self._ask(key, lambda: pay(None if on_text is None else tell))
+        except Exception as error:
+            flight.error = None if own_fault else error
+            raise
+        return flight.fetched
+
+    def _turn(self, key: str, seconds: float) -> AbstractContextManager[None]:
+        """One process at a time for this key: who waited finds the answer on the disk."""
+        if self._place is None:
+            return nullcontext()
+        with suppress(OSError):
+            store.private_folder(folder := os.path.join(self._place, "locks"))
+            return store.turn(os.path.join(folder, f"{key}.lock"), min(seconds, LONGEST_TURN))
+        return nullcontext()
+
+    def _ask(self, key: str, pay: Callable[[], Value] | None, *, force: bool = False) -> Fetched:
+        """One call of the MemorizedFunc."""
+        paid: list[Value] = []
+
+        def pay_once() -> Value:
+            assert pay is not None
+            paid.append(pay())
+            return paid[0]
+
+        thread = threading.get_ident()
+        self._tally[thread] = self._tally.get(thread, 0) + 1
+        try:
+            with self._body.paying(None if pay is None else pay_once):
+                found = (self._cached.call if force else self._cached)(key)
+        except NotStored as unkept:
+            return Fetched(unkept.value, "paid")
+        if not paid:
+            return Fetched(found, "hit")
+        self.trim_daily()
+        return Fetched(paid[0], "paid")
+
+    # -- tidying up
+
+    def size(self) -> tuple[int, int]:
+        """How many answers are kept, and their bytes."""
+        kept = [] if self._place is None else store.items(self._place)
+        return len(kept), sum(item.size for item in kept)
+
+    def clear(self) -> int:
+        """Forget all answers; how many they were."""
+        return 0 if self._place is None else store.trim(self._place, most_items=0)
+
+    def trim(self) -> int:
+        """Remove the least recently used answers until `max_bytes` holds; how many were removed.
+
+        What killed processes left behind goes too.
+        """
+        if self._place is None:
+            return 0
+        store.sweep(self._place)
+        return store.trim(
+            self._place, most_bytes=math.inf if self.max_bytes is None else self.max_bytes
+        )
+
+    def trim_daily(self) -> threading.Thread | None:
+        """`trim` in the background, if none of the kernels has done it today (UTC); else None."""
+        today = int(time.time() // 86_400)
+        if self._place is None or self._trimmed_on == today:
+            return None
+        self._trimmed_on = today
+        marker = os.path.join(self._place, ".trimmed")
+        with suppress(OSError):
+            if int(os.stat(marker).st_mtime // 86_400) == today:
+                return None
+        with suppress(OSError):
+            store.write_private(marker, "")
+        thread = threading.Thread(target=self.trim, name="mmai_nb trim", daemon=True)
+        thread.start()
+        return thread
+
+
+def _checked(folder: Path) -> Path:
+    if ".." in folder.parts:
+        raise ConfigError(f"the cache folder {str(folder)[:100]!r} has '..' in it: give it in full")
+    folder = folder.expanduser().absolute()
+    for place in (folder, folder / "joblib"):
+        if (reason := store.why_unsafe(place)) is not None:
+            raise ConfigError(
+                f"the cache folder {str(place)[:100]!r} {reason}: set cache.folder to your own"
+            )
+    return folder

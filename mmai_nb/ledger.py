@@ -1,0 +1,373 @@
+"""Every attempt is one row of an SQLite database that several kernels may share.
+
+A row is there before its request leaves and is updated with the outcome; it is whole or absent. The
+ledger never costs the user an answer: rows that cannot be written stay in memory and are written
+with the next one that can.
+"""
+
+from __future__ import annotations
+
+import atexit
+import difflib
+import os
+import sqlite3
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import tables
+from .errors import LedgerWarning, OptionError
+from .records import Attempt
+from .store import private_folder
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Ledger"]
+
+T = TypeVar("T")
+
+APPLICATION = 0x6D6D6169
+"""Marks the file as ours (`PRAGMA application_id`): "mmai" in ASCII."""
+
+SLICE = 0.1
+"""Seconds SQLite waits for a lock in one go; it waits in C, deaf to an interrupt."""
+
+PATIENCE = 1.0
+"""Seconds a write waits for a lock in all, while nothing else is waiting to be written."""
+
+MOST_ROWS = 100_000
+"""What `frame` reads if it is not told."""
+
+_values = attrgetter(*tables.COLUMNS)
+
+
+class _BarredError(Exception):
+    """The file is not ours to write to; the message says why."""
+
+
+class Ledger:
+    """The rows, and the sums over them.
+
+    Safe in threads and over a fork: each thread of each process has a connection of its own.
+
+    Args:
+        path: the database, made at its first use; None keeps the rows in memory only.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = None if path is None else Path(path).expanduser().absolute()
+        self._rows: dict[tuple[str, int], Attempt] = {}
+        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
+        self._barred: str | None = None
+        self._ailing = self._last_chance = False
+        self._finalizer = weakref.finalize(self, _close, self._connections)
+
+    # -- writing
+
+    def begin(self, attempt: Attempt) -> None:
+        """Write the intent, before the request leaves: its status is "unknown"."""
+        self._write(attempt)
+
+    def finish(self, attempt: Attempt) -> None:
+        """Write the outcome into the row of the same `call_id` and `attempt`."""
+        self._write(attempt)
+
+    def record(self, attempt: Attempt) -> None:
+        """Write a row that needs no request: a cache hit."""
+        self._write(attempt)
+
+    @property
+    def pending(self) -> list[Attempt]:
+        """The rows that are in memory only."""
+        with self._guard():
+            return list(self._rows.values())
+
+    def close(self) -> None:
+        """Write what is pending, if that can be, and close the files; the next use opens them."""
+        with suppress(sqlite3.Error, OSError, _BarredError):
+            if self.path is not None and (pending := self.pending):
+                self._store(pending, SLICE)
+                self._forget(pending)
+        _close(self._connections)
+
+    def _write(self, attempt: Attempt) -> None:
+        if self.path is None or self._barred is not None:
+            self._keep(attempt)
+            return
+        backlog = self.pending
+        try:
+            self._store([*backlog, attempt], SLICE if backlog else PATIENCE)
+        except (sqlite3.Error, OSError, _BarredError) as error:
+            self._keep(attempt)
+            self._complain(error)
+        except BaseException:
+            if attempt.status != "unknown":  # an intent that was interrupted was never sent
+                self._keep(attempt)
+            raise
+        else:
+            self._forget(backlog)
+            self._ailing = False
+
+    def _store(self, attempts: Sequence[Attempt], patience: float) -> None:
+        """Each row is a transaction, and may be written twice: what fails half-way is repeated."""
+        until = time.monotonic() + patience
+        db = _patiently(self._connection, until)
+        for attempt in attempts:
+            _patiently(partial(db.execute, tables.UPSERT, _row(attempt)), until)
+
+    def _keep(self, attempt: Attempt) -> None:
+        if self.path is not None and not self._last_chance:
+            self._last_chance = True
+            atexit.register(self.close)
+        with self._guard():
+            key = (attempt.call_id, attempt.attempt)
+            if attempt.status != "unknown" or key not in self._rows:
+                self._rows[key] = attempt
+
+    def _forget(self, attempts: Sequence[Attempt]) -> None:
+        with self._guard():
+            for attempt in attempts:
+                key = (attempt.call_id, attempt.attempt)
+                if self._rows.get(key) is attempt:
+                    del self._rows[key]
+
+    def _guard(self) -> threading.Lock:
+        if self._pid != os.getpid():  # a forked child may have inherited the lock held
+            self._lock, self._pid = threading.Lock(), os.getpid()
+        return self._lock
+
+    def _complain(self, error: Exception) -> None:
+        """One warning for as long as the trouble lasts, and a file that is not ours is let be."""
+        reason = str(error)
+        code = getattr(error, "sqlite_errorcode", None)
+        if isinstance(error, _BarredError) or code in _DAMAGED:
+            self._barred = reason
+        if not self._ailing:
+            self._ailing = True
+            then = (
+                "its rows wait in memory and are written later"
+                if self._barred is None
+                else "it is left as it is, new rows stay in memory"
+            )
+            warnings.warn(
+                f"the ledger {self.path} cannot be used ({reason}): {then}",
+                LedgerWarning,
+                stacklevel=4,
+            )
+
+    # -- reading
+
+    def frame(
+        self,
+        *,
+        limit: int | None = MOST_ROWS,
+        since: float | None = None,
+        call_id: str | None = None,
+    ) -> DataFrame:
+        """The rows as a DataFrame, newest last; tokens, USD and seconds, unknown is NA or NaN.
+
+        The dtypes are the same for any rows, none included. `frame.attrs["truncated"]` tells
+        whether older rows were left out; the default limit warns of it too.
+
+        Args:
+            limit: how many of the newest rows at most; None: all.
+            since: only rows from then on, in seconds since the epoch.
+            call_id: only rows of that call.
+
+        Raises:
+            OptionError: limit is negative.
+        """
+        if limit is not None and limit < 0:
+            raise OptionError(f"limit must be 0 or more, or None for all rows, not {limit}")
+        one_more = None if limit is None else limit + 1
+        rows = self._read(
+            lambda db, source: tables.fetch(
+                db, source, limit=one_more, since=since, call_id=call_id
+            )
+        )
+        cut = limit is not None and len(rows) > limit
+        frame = tables.frame(rows[1:] if cut else rows)
+        frame.attrs["truncated"] = cut
+        if cut and limit == MOST_ROWS:
+            warnings.warn(
+                f"only the newest {limit:,} rows are shown; limit=None gives all",
+                LedgerWarning,
+                stacklevel=2,
+            )
+        return frame
+
+    def summary(self, by: str | Sequence[str] = "model") -> DataFrame:
+        """Calls, tokens, money, rates and latency by group; simulated money has rows of its own.
+
+        `calls` are distinct; `attempts` are requests that were sent, and the tokens are theirs.
+        `unknown_cost` counts attempts that may have been billed and have no price: `cost_usd` is
+        the sum of the others, NaN if there are none. `fallback_rate` is the share of calls that
+        another model answered than the one asked first, `error_rate` the share of attempts that
+        failed. `p50_s` and `p95_s` are seconds of attempts that were answered.
+        `saved_by_routing_usd` compares with the strongest tier's first model for the same tokens.
+
+        Args:
+            by: one or several of model, response_model, provider, endpoint, tier, tag, notebook,
+                session, day (local time), status, error_type, finish_reason.
+
+        Raises:
+            OptionError: there is no such group.
+        """
+        names = list(dict.fromkeys([by] if isinstance(by, str) else by))
+        if not names:
+            raise OptionError(f"by must name one or several of {', '.join(tables.GROUPS)}")
+        for name in names:
+            if name not in tables.GROUPS:
+                near = difflib.get_close_matches(str(name), tables.GROUPS, 1, 0.5)
+                hint = f"did you mean {near[0]!r}" if near else "take " + ", ".join(tables.GROUPS)
+                raise OptionError(f"by={str(name)[:40]!r} is no column to group by: {hint}")
+        return self._read(lambda db, source: tables.sums(db, source, names))
+
+    def rows(self, call_id: str) -> list[Attempt]:
+        """The attempts of one call, oldest first."""
+        found = self._read(lambda db, source: tables.fetch(db, source, call_id=call_id))
+        return sorted(map(_attempt, found), key=lambda attempt: attempt.attempt)
+
+    def _read(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
+        """The query's result over the file's rows and the pending ones, or over those alone."""
+        pending = [_row(attempt) for attempt in self.pending]
+        first: Exception | None = None
+        for way in self._ways_in():
+            try:
+                with way() as db:
+                    return query(db, tables.include(db, pending))
+            except (sqlite3.Error, OSError, _BarredError) as error:
+                first = first or error
+        if first is not None:
+            self._complain(first)
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            db.execute(tables.create("attempt"))
+            return query(db, tables.include(db, pending))
+
+    def _ways_in(self) -> Iterator[Callable[[], AbstractContextManager[sqlite3.Connection]]]:
+        """Ways to open the file for reading; a later one helps where the earlier fails."""
+        if self.path is None or not self.path.exists():
+            return
+        if self._barred is None:
+            yield lambda: nullcontext(_patiently(self._connection, time.monotonic() + PATIENCE))
+        # a folder that may not be written to can only be read as immutable
+        for option in ("mode=ro", "immutable=1"):
+            yield partial(_read_only, f"{self.path.as_uri()}?{option}")
+
+    # -- connections
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's own. The process id: a connection must not be used on after a fork."""
+        pid, thread = os.getpid(), threading.current_thread().ident or 0
+        if (pid, thread) not in self._connections:
+            alive = {other.ident for other in threading.enumerate()}
+            _close(self._connections, [t for p, t in list(self._connections) if t not in alive])
+            self._connections[pid, thread] = self._open()
+        return self._connections[pid, thread]
+
+    def _open(self) -> sqlite3.Connection:
+        assert self.path is not None
+        private_folder(self.path.parent)
+        with suppress(FileExistsError):  # SQLite gives its other files the mode of this one
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        # closed by whichever thread closes the ledger, hence check_same_thread
+        db = sqlite3.connect(
+            self.path, timeout=SLICE, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _read_only(uri: str) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(uri, uri=True, timeout=SLICE, isolation_level=None))
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    """Make the table in an empty file; refuse a file that is not ours, without touching it."""
+    # in this order, since another kernel may be making the table just now, in one transaction
+    tables_found = _one(db, "SELECT COUNT(*) FROM sqlite_master")
+    application = _one(db, "PRAGMA application_id")
+    version = _one(db, "PRAGMA user_version")
+    if application != APPLICATION and (application or tables_found):
+        raise _BarredError("it is the database of another program")
+    if version > tables.SCHEMA:
+        raise _BarredError("a newer version of mmai_nb has written it: upgrade to add rows")
+    mode = _one(db, "PRAGMA journal_mode=WAL")
+    if mode != "wal":
+        warnings.warn(
+            f"SQLite keeps the ledger in mode {mode!r} instead of WAL: is it on a network disk? "
+            "Kernels will wait for each other; set ledger_path to a local one",
+            LedgerWarning,
+            stacklevel=8,
+        )
+    db.execute("PRAGMA synchronous=NORMAL")
+    if version < tables.SCHEMA:
+        _make_tables(db)
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute(tables.create("attempt"))
+        db.execute("CREATE INDEX IF NOT EXISTS attempt_ts ON attempt(ts)")
+        db.execute(f"PRAGMA application_id={APPLICATION}")
+        db.execute(f"PRAGMA user_version={tables.SCHEMA}")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _one(db: sqlite3.Connection, statement: str) -> Any:
+    return db.execute(statement).fetchone()[0]
+
+
+def _patiently(action: Callable[[], T], until: float) -> T:
+    """The action's result; repeated while the file is locked, in slices that an interrupt ends."""
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            # the low byte is the code, the rest its variety
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
+            if not busy or time.monotonic() >= until:
+                raise
+            time.sleep(0.005)
+
+
+def _close(
+    connections: dict[tuple[int, int], sqlite3.Connection], threads: Sequence[int] | None = None
+) -> None:
+    """Close those of the threads, or all; what a fork inherited is left, as SQLite demands."""
+    for pid, thread in list(connections):
+        if pid == os.getpid() and (threads is None or thread in threads):
+            with suppress(KeyError, sqlite3.Error):
+                connections.pop((pid, thread)).close()
+
+
+def _row(attempt: Attempt) -> tuple[object, ...]:
+    return tables.as_row(_values(attempt))
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    values = dict(zip(tables.COLUMNS, row, strict=True))
+    for flag in ("tokens_estimated", "cache_hit", "simulated"):
+        values[flag] = bool(values[flag])
+    return Attempt(**values)

@@ -1,0 +1,465 @@
+"""Private JSON files, and the store that keeps what joblib.Memory remembers in them.
+
+Only their owner can read them (folders 0700, files 0600), they are written whole or not at all and
+read without trust: symbolic links are not followed, and nothing in them is ever executed. No pickle
+is read or written.
+
+This module imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from io import FileIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+
+__all__ = [
+    "Item",
+    "JsonStore",
+    "items",
+    "private_folder",
+    "read_json",
+    "sweep",
+    "trim",
+    "turn",
+    "why_unsafe",
+    "write_json",
+    "write_private",
+]
+
+# Windows has neither. O_NONBLOCK: a named pipe put there must not make the reader wait.
+_SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_TOUCH_AFTER = 3600.0
+_POLL = 0.05
+
+
+class Item(NamedTuple):
+    """One entry: its path, its size in bytes, and when it was last read or written (epoch s)."""
+
+    path: str
+    size: int
+    last_access: float
+
+
+def _privately(path: str, flags: int) -> int:
+    return os.open(path, flags | _SAFELY, 0o600)
+
+
+def private_folder(path: str | Path) -> None:
+    """Make `path` and what is missing above it, all 0700 (os.makedirs: only the last one).
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = os.fspath(path)
+    if not os.path.isdir(path):
+        parent = os.path.dirname(path)
+        if parent and parent != path:
+            private_folder(parent)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise
+
+
+def why_unsafe(folder: Path) -> str | None:
+    """Why nothing should be kept in `folder`, in words; None if it is safe or yet to be made."""
+    try:
+        found = os.stat(folder)
+    except NotADirectoryError:
+        return "lies below a file"
+    except OSError:
+        return None
+    if not stat.S_ISDIR(found.st_mode):
+        return "is a file, not a folder"
+    if sys.platform != "win32":
+        if found.st_uid not in (os.geteuid(), 0):
+            return "belongs to another user"
+        if found.st_mode & stat.S_IWOTH:
+            return "can be written by everybody"
+    return None
+
+
+def write_private(path: str | Path, text: str) -> None:
+    """Write `text` to a file of mode 0600, all or nothing: a temporary file, then os.replace.
+
+    Raises:
+        OSError: the old content, if there was any, is still there.
+    """
+    temporary = f"{os.fspath(path)}.{secrets.token_hex(8)}.tmp"
+    try:
+        with open(temporary, "x", encoding="utf-8", newline="\n", opener=_privately) as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
+    """Write `data`; lone surrogates in it survive, escaped.
+
+    Raises:
+        OSError: it could not be written.
+        TypeError, ValueError: it is not JSON.
+    """
+    write_private(path, json.dumps(data, separators=(",", ":"), allow_nan=False))
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """What `write_json` wrote.
+
+    The time of access is brought up to date once an hour: many disks are mounted not to do it.
+
+    Raises:
+        OSError: there is no such file, or it is a link.
+        ValueError: it is torn or foreign.
+    """
+    with open(path, "rb", opener=_privately) as file:
+        found = os.fstat(file.fileno())
+        text = file.read()
+    try:
+        data = json.loads(text or b"")
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(data, dict):
+        raise ValueError("no JSON object")
+    if time.time() - max(found.st_atime, found.st_mtime) > _TOUCH_AFTER:
+        with suppress(OSError):
+            os.utime(path, (time.time(), found.st_mtime))
+    return data
+
+
+def items(folder: str | Path, ending: str = ".json") -> list[Item]:
+    """Every file below `folder` whose name has the ending."""
+    found = []
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            if name.endswith(ending):
+                with suppress(OSError):
+                    it = os.lstat(path)
+                    found.append(Item(path, it.st_size, max(it.st_atime, it.st_mtime)))
+    return found
+
+
+def trim(
+    folder: str | Path,
+    *,
+    most_bytes: float = math.inf,
+    most_items: float = math.inf,
+    most_seconds: float = math.inf,
+) -> int:
+    """Remove the least recently used entries until all limits hold; how many were removed.
+
+    Args:
+        folder: where they are.
+        most_bytes: of all entries together.
+        most_items: entries that may stay.
+        most_seconds: since an entry was last read or written.
+    """
+    entries = sorted(items(folder), key=lambda item: item.last_access)
+    size, count, removed = sum(item.size for item in entries), len(entries), 0
+    for item in entries:
+        recent = time.time() - item.last_access <= most_seconds
+        if recent and size <= most_bytes and count <= most_items:
+            break
+        with suppress(OSError):
+            os.unlink(item.path)
+            removed += 1
+        size, count = size - item.size, count - 1
+    return removed
+
+
+def sweep(folder: str | Path, older_than: float = 3600.0) -> None:
+    """Remove what killed processes left behind: temporary files and locks, `older_than` seconds."""
+    for ending in (".tmp", ".lock"):
+        for item in items(folder, ending):
+            if time.time() - item.last_access > older_than:
+                with suppress(OSError):
+                    os.unlink(item.path)
+
+
+@contextmanager
+def turn(path: str | Path, seconds: float) -> Iterator[None]:
+    """Wait for one's turn: no other process of this machine holds `path` in the meantime.
+
+    After `seconds`, and where there are no such locks (Windows, some network disks, a read-only
+    folder), it goes on all the same. The death of the holder lets go.
+    """
+    until = time.monotonic() + seconds
+    lock: FileIO | None = None
+    try:
+        with suppress(OSError):
+            while (lock := _locked(path)) is None and time.monotonic() < until:
+                time.sleep(_POLL)
+        yield
+    finally:
+        if lock is not None:
+            _let_go(lock, path)
+
+
+if sys.platform == "win32":
+
+    def _locked(path: str | Path) -> FileIO | None:
+        raise OSError("no such locks here")
+
+    def _let_go(lock: FileIO, path: str | Path) -> None:
+        lock.close()
+
+else:
+    import fcntl
+
+    def _locked(path: str | Path) -> FileIO | None:
+        """The lock, or None while somebody else holds it."""
+        lock = FileIO(os.fspath(path), "a", opener=_privately)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), os.stat(path)):
+                return lock  # else the last holder has removed this very file: it locks nothing
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:
+            lock.close()
+            raise
+        lock.close()
+        return None
+
+    def _let_go(lock: FileIO, path: str | Path) -> None:
+        with suppress(OSError):
+            os.unlink(path)
+        # a forked child may share the open file, so closing alone would not let go
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        lock.close()
+
+
+class JsonStore(joblib.StoreBackendBase):  # type: ignore[misc]  # joblib has no types
+    """One JSON file per answer: <folder>/joblib/<function>/<2 digits>/<30 digits>.json.
+
+    Usable by any `joblib.Memory(folder, backend="mmai-json")` for functions that return dicts. What
+    is torn or foreign is a miss and healed by the next write; a write that fails is one warning.
+    """
+
+    def configure(
+        self, location: str, verbose: int = 0, backend_options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Called by joblib with the place; the option "warning" is the category of warnings.
+
+        Raises:
+            OSError: the folder cannot be made.
+        """
+        path = os.path.abspath(location)
+        # joblib adds this name to a place given as str and not to a Path: one folder, one cache
+        self.location = path if path.endswith(f"{os.sep}joblib") else os.path.join(path, "joblib")
+        self._found = threading.local()  # what contains_item has read: a hit opens its file once
+        self._code: dict[str, str] = {}
+        self._ailing = False
+        self._warning: type[Warning] = (backend_options or {}).get("warning", UserWarning)
+        private_folder(self.location)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Neither version control nor a backup shall take the answers along by accident."""
+        marks = {".gitignore": "*\n", "CACHEDIR.TAG": _CACHEDIR_TAG}
+        with suppress(OSError):
+            for name, text in marks.items():
+                if not os.path.exists(path := os.path.join(self.location, name)):
+                    write_private(path, text)
+
+    def _folder(self, function: str) -> str:
+        return os.path.join(self.location, function)
+
+    def _path(self, call_id: Sequence[str]) -> str:
+        function, arguments = call_id
+        return os.path.join(self._folder(function), arguments[:2], f"{arguments[2:]}.json")
+
+    # a hit
+
+    def contains_item(self, call_id: Sequence[str]) -> bool:
+        """Whether there is a whole answer."""
+        self._found.item = None
+        try:
+            record = read_json(self._path(call_id))
+        except (OSError, ValueError):
+            return False
+        meta, value = record.get("meta"), record.get("value")
+        if not (isinstance(meta, dict) and isinstance(value, dict)):
+            return False
+        if not isinstance(meta.get("time"), int | float):
+            return False
+        self._found.item = (tuple(call_id), meta, value)
+        return True
+
+    def _entry(self, call_id: Sequence[str]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        found = getattr(self._found, "item", None)
+        if found is None or found[0] != tuple(call_id):
+            if not self.contains_item(call_id):
+                raise KeyError(tuple(call_id))
+            found = self._found.item
+        return found  # type: ignore[no-any-return]  # a thread's own attribute has no type
+
+    def get_metadata(self, call_id: Sequence[str]) -> dict[str, Any]:
+        """When the answer was written: {"time": seconds since the epoch}."""
+        try:
+            return self._entry(call_id)[1]
+        except KeyError:
+            return {}
+
+    def load_item(self, call_id: Sequence[str], **_: Any) -> dict[str, Any]:
+        """The answer.
+
+        Raises:
+            KeyError: there is none.
+        """
+        value = self._entry(call_id)[2]
+        self._found.item = None
+        return value
+
+    # a miss
+
+    def dump_item(self, call_id: Sequence[str], item: dict[str, Any], verbose: int = 0) -> None:
+        """Write the answer; if that fails, warn once and go on."""
+        try:
+            if not isinstance(item, dict):
+                raise TypeError(f"{type(item).__name__} is no dict")
+            path = self._path(call_id)
+            private_folder(os.path.dirname(path))
+            write_json(path, {"meta": {"time": time.time()}, "value": item})
+        except (OSError, TypeError, ValueError, RecursionError) as error:
+            if not self._ailing:
+                self._ailing = True
+                warnings.warn(
+                    f"the answer is fine but was not kept in {self.location}: {error}",
+                    self._warning,
+                    stacklevel=2,
+                )
+        else:
+            self._ailing = False
+
+    def store_metadata(self, call_id: Sequence[str], metadata: Mapping[str, Any]) -> None:
+        """Nothing: joblib would write the arguments in clear."""
+
+    # the text that joblib compares to find a changed function
+
+    def _code_path(self, function: str) -> str:
+        return os.path.join(self._folder(function), "function.code")
+
+    def store_cached_func_code(self, call_id: Sequence[str], func_code: str | None = None) -> None:
+        """Keep the function's text."""
+        if func_code is not None:
+            self._code[call_id[0]] = func_code
+            with suppress(OSError):
+                private_folder(self._folder(call_id[0]))
+                write_json(self._code_path(call_id[0]), {"code": func_code})
+
+    def get_cached_func_code(self, call_id: Sequence[str]) -> str:
+        """The function's text; read once per process.
+
+        Raises:
+            OSError: there is none; joblib then writes it. Damage counts as none, or joblib would
+                take the function for changed and throw all answers away.
+        """
+        function = call_id[0]
+        if function not in self._code:
+            path = self._code_path(function)
+            try:
+                self._code[function] = str(read_json(path)["code"])
+            except (ValueError, KeyError) as error:
+                raise OSError(f"{path} is damaged") from error
+        return self._code[function]
+
+    def get_cached_func_info(self, call_id: Sequence[str]) -> dict[str, str]:
+        """Where the function's answers are."""
+        return {"location": self._folder(call_id[0])}
+
+    # tidying up
+
+    def clear_item(self, call_id: Sequence[str]) -> None:
+        """Remove one answer."""
+        self._found.item = None
+        with suppress(OSError):
+            os.unlink(self._path(call_id))
+
+    def clear_location(self, location: str) -> None:
+        """Remove a folder and all in it."""
+        shutil.rmtree(location, ignore_errors=True)
+
+    def clear_path(self, call_id: Sequence[str]) -> None:
+        """Remove all answers of one function."""
+        self._code.pop(call_id[0], None)
+        self.clear_location(self._folder(call_id[0]))
+
+    def clear(self) -> None:
+        """Remove all answers of all functions."""
+        self._code.clear()
+        self.clear_location(self.location)
+        with suppress(OSError):
+            private_folder(self.location)
+            self._mark()
+
+    def get_items(self) -> list[Item]:
+        """All answers."""
+        return items(self.location)
+
+    def enforce_store_limits(
+        self,
+        bytes_limit: int | str | None = None,
+        items_limit: int | None = None,
+        age_limit: timedelta | None = None,
+    ) -> None:
+        """What joblib's `Memory.reduce_size` does: remove the least recently used answers."""
+        trim(
+            self.location,
+            most_bytes=_in_bytes(bytes_limit),
+            most_items=math.inf if items_limit is None else items_limit,
+            most_seconds=math.inf if age_limit is None else age_limit.total_seconds(),
+        )
+
+    # abstract in joblib's base, called by its own stores only
+
+    def create_location(self, location: str) -> None:
+        """Make a private folder."""
+        private_folder(location)
+
+    def _open_item(self, f: Any, mode: str) -> Any:
+        raise NotImplementedError
+
+    def _item_exists(self, location: str) -> bool:
+        raise NotImplementedError
+
+    def _move_item(self, src: str, dst: str) -> None:
+        raise NotImplementedError
+
+
+_CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# See https://bford.info/cachedir/\n"
+
+
+def _in_bytes(limit: int | str | None) -> float:
+    """The limit as joblib hands it on, as it was given: None, a number, or a text such as "10M"."""
+    if limit is None:
+        return math.inf
+    found = re.fullmatch(r"([0-9.]+)([KMG]?)", str(limit))
+    if found is None:
+        raise ValueError(f"bytes_limit must be a number with or without K, M or G, not {limit!r}")
+    return float(found[1]) * {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}[found[2]]
+
+
+joblib.register_store_backend("mmai-json", JsonStore)

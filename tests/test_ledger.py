@@ -1,0 +1,1014 @@
+"""The ledger: rows that are never lost and never cost an answer, and the sums over them."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmai_nb import ledger as room
+from mmai_nb import tables
+from mmai_nb.errors import LedgerWarning, OptionError
+from mmai_nb.ledger import Ledger
+from mmai_nb.records import Attempt
+
+COLUMNS = [
+    "ts",
+    "call_id",
+    "attempt",
+    "session",
+    "notebook",
+    "tag",
+    "provider",
+    "endpoint",
+    "request_model",
+    "response_model",
+    "tier",
+    "complexity",
+    "reason",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "tokens_estimated",
+    "cost_usd",
+    "cost_source",
+    "saved_usd",
+    "duration_s",
+    "first_token_s",
+    "cache_hit",
+    "cache_key",
+    "finish_reason",
+    "status",
+    "error_type",
+    "simulated",
+]
+
+NOON = 1_767_268_800.0  # 2026-01-01 12:00 UTC
+
+
+def attempt(call_id: str = "c", number: int = 1, **changes: Any) -> Attempt:
+    """An answered attempt that cost 100 nano-dollars."""
+    usual: dict[str, Any] = {
+        "ts": NOON,
+        "provider": "p",
+        "endpoint": "http://127.0.0.1/v1",
+        "request_model": "m",
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "cost_nano": 100,
+        "duration_s": 1.0,
+        "status": "ok",
+    }
+    return Attempt(call_id, number, **{**usual, **changes})
+
+
+def intent(call_id: str = "c", number: int = 1) -> Attempt:
+    return Attempt(call_id, number, NOON, request_model="m")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "ledger.sqlite3"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(path)
+    yield ledger
+    ledger.close()
+
+
+def seen(path: Path) -> list[tuple[Any, ...]]:
+    """What another program finds in the file."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT call_id, attempt, status FROM attempt ORDER BY id").fetchall()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another program holds the write lock."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("ROLLBACK")
+
+
+# -- a row
+
+
+def test_the_intent_is_in_the_file_before_the_outcome(ledger, path):
+    ledger.begin(intent())
+    assert seen(path) == [("c", 1, "unknown")]
+    ledger.finish(attempt())
+    assert seen(path) == [("c", 1, "ok")]
+
+
+def test_an_outcome_without_its_intent_is_inserted(ledger, path):
+    ledger.finish(attempt())
+    assert seen(path) == [("c", 1, "ok")]
+
+
+def test_an_outcome_goes_to_exactly_its_row(ledger, path):
+    for number in (1, 2):
+        ledger.begin(intent(number=number))
+    ledger.begin(intent("d"))
+    ledger.finish(attempt(number=2, status="error"))
+    assert seen(path) == [("c", 1, "unknown"), ("c", 2, "error"), ("d", 1, "unknown")]
+
+
+def test_the_same_row_twice_is_one_row(ledger, path):
+    for _ in range(2):
+        ledger.record(attempt())
+    assert seen(path) == [("c", 1, "ok")]
+    assert ledger.frame()["cost_usd"].sum() == 100 / 1e9
+
+
+def test_an_intent_never_overwrites_an_outcome(ledger, path):
+    ledger.finish(attempt())
+    ledger.begin(intent())
+    assert seen(path) == [("c", 1, "ok")]
+
+
+def test_an_outcome_that_stays_unknown_is_written_too(ledger):
+    ledger.begin(intent())
+    ledger.finish(replace(intent(), error_type="TimedOutError", duration_s=30.0))
+    assert ledger.rows("c") == [replace(intent(), error_type="TimedOutError", duration_s=30.0)]
+
+
+def test_rows_come_back_as_they_went_in(ledger):
+    full = attempt(
+        notebook="n.ipynb", complexity=0.25, saved_nano=7, cache_hit=True, baseline_nano=3
+    )
+    ledger.record(full)
+    ledger.record(attempt(number=2, cost_nano=None, tokens_estimated=True, simulated=True))
+    ledger.record(attempt("another"))
+    assert ledger.rows("c") == [
+        full,
+        attempt(number=2, cost_nano=None, tokens_estimated=True, simulated=True),
+    ]
+    assert ledger.rows("nobody") == []
+
+
+def test_the_table_has_a_column_for_each_field_of_an_attempt():
+    assert list(tables.COLUMNS) == [field.name for field in fields(Attempt)]
+
+
+def test_texts_and_numbers_that_sqlite_cannot_hold_lose_no_row(ledger):
+    ledger.record(attempt(tag="half \ud83d", output_tokens=10**30, cost_nano=-(2**70)))
+    (row,) = ledger.rows("c")
+    assert (row.tag, row.output_tokens, row.cost_nano) == ("half ?", None, None)
+
+
+# -- the file
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_only_its_owner_can_read_the_ledger_whatever_the_umask(ledger, path):
+    before = os.umask(0)
+    try:
+        ledger.record(attempt())
+    finally:
+        os.umask(before)
+    modes = {p.name: oct(stat.S_IMODE(p.stat().st_mode)) for p in path.parent.iterdir()}
+    assert modes == dict.fromkeys([path.name, f"{path.name}-wal", f"{path.name}-shm"], "0o600")
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_the_file_is_in_wal_mode_marked_as_ours_and_has_an_index_on_time(ledger, path):
+    ledger.record(attempt())
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA application_id").fetchone() == (0x6D6D6169,)
+        assert db.execute("PRAGMA user_version").fetchone() == (tables.SCHEMA,)
+        plan = db.execute("EXPLAIN QUERY PLAN SELECT * FROM attempt WHERE ts > 1").fetchall()
+    assert "attempt_ts" in str(plan)
+
+
+def test_nothing_is_made_before_the_first_row(ledger, path):
+    assert len(ledger.frame()) == 0
+    assert ledger.summary().empty
+    assert not path.parent.exists()
+
+
+def test_an_empty_file_gets_its_table(ledger, path):
+    path.parent.mkdir()
+    path.touch()
+    ledger.record(attempt())
+    assert seen(path) == [("c", 1, "ok")]
+
+
+def test_a_closed_ledger_opens_again(ledger, path):
+    ledger.record(attempt())
+    ledger.close()
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    ledger.record(attempt("d"))
+    assert len(ledger.frame()) == 2
+
+
+def test_a_ledger_that_is_let_go_closes_its_files(path):
+    ledger = Ledger(path)
+    ledger.record(attempt())
+    del ledger
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_each_thread_has_a_connection_of_its_own(ledger):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: ledger.record(attempt(f"c{n}")), range(200)))
+    assert len(ledger.frame()) == 200
+    assert ledger.pending == []
+    assert 1 <= len(ledger._connections) <= 9
+
+
+def test_the_connections_of_threads_that_ended_are_closed(ledger):
+    barrier = threading.Barrier(5)
+
+    def write(n: int) -> None:
+        ledger.record(attempt(f"c{n}"))
+        barrier.wait(10)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ledger._connections) == 5
+    ledger.record(attempt("main"))
+    assert len(ledger._connections) == 1
+    assert len(ledger.frame()) == 6
+
+
+def test_without_a_path_the_rows_are_in_memory(tmp_path):
+    ledger = Ledger(None)
+    ledger.begin(intent())
+    ledger.finish(attempt())
+    ledger.begin(intent())
+    ledger.record(attempt("d"))
+    assert ledger.path is None
+    assert ledger.pending == [attempt(), attempt("d")]
+    assert list(ledger.frame()["call_id"]) == ["c", "d"]
+    assert ledger.summary()["calls"].tolist() == [2]
+    assert ledger.rows("c") == [attempt()]
+    ledger.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- trouble
+
+
+def troubled(ledger: Ledger, *rows: Attempt) -> list[str]:
+    """The warnings that writing the rows gives."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for row in rows:
+            ledger.finish(row)
+    assert {w.category for w in said} <= {LedgerWarning}
+    return [str(w.message) for w in said]
+
+
+@pytest.mark.slow
+def test_while_another_holds_the_lock_rows_wait_and_are_written_later(ledger, path, monkeypatch):
+    monkeypatch.setattr(room, "PATIENCE", 0.8)
+    ledger.begin(intent())
+    with locked(path):
+        started = time.monotonic()
+        said = troubled(ledger, attempt(), attempt("d"), attempt("e"))
+        assert 0.8 < time.monotonic() - started < 2  # in full for the first row only
+        assert len(said) == 1
+        assert "locked" in said[0]
+        assert str(path) in said[0]
+        assert ledger.pending == [attempt(), attempt("d"), attempt("e")]
+        assert seen(path) == [("c", 1, "unknown")]
+    assert troubled(ledger, attempt("f")) == []
+    assert seen(path) == [(name, 1, "ok") for name in "cdef"]
+    assert ledger.pending == []
+
+
+def test_a_new_trouble_is_a_new_warning(ledger, path, monkeypatch):
+    monkeypatch.setattr(room, "PATIENCE", 0.05)
+    ledger.begin(intent())
+    for _ in range(2):
+        with locked(path):
+            assert len(troubled(ledger, attempt())) == 1
+        assert troubled(ledger, attempt("d")) == []
+
+
+def test_rows_that_wait_are_shown_and_summed(ledger, path, monkeypatch):
+    monkeypatch.setattr(room, "PATIENCE", 0.05)
+    ledger.begin(intent())
+    ledger.record(attempt("before"))
+    with locked(path):
+        troubled(ledger, attempt(), attempt("d", ts=NOON + 1))
+        frame = ledger.frame()
+        assert sorted(frame["call_id"]) == ["before", "c", "d"]
+        assert frame["call_id"].iloc[-1] == "d"
+        assert set(frame["status"]) == {"ok"}
+        assert ledger.summary()["cost_usd"].tolist() == [300 / 1e9]
+        assert ledger.rows("c") == [attempt()]
+
+
+def test_an_intent_and_its_outcome_that_both_wait_are_one_row(ledger, path, monkeypatch):
+    monkeypatch.setattr(room, "PATIENCE", 0.05)
+    ledger.record(attempt("before"))
+    with locked(path):
+        with pytest.warns(LedgerWarning):
+            ledger.begin(intent())
+        ledger.finish(attempt())
+        assert ledger.pending == [attempt()]
+    ledger.record(attempt("after"))
+    assert seen(path) == [("before", 1, "ok"), ("c", 1, "ok"), ("after", 1, "ok")]
+
+
+def test_a_row_that_begins_to_wait_while_others_are_written_goes_on_waiting(
+    ledger, path, monkeypatch
+):
+    ledger.record(attempt("before"))
+    with locked(path), monkeypatch.context() as patch:
+        patch.setattr(room, "PATIENCE", 0.05)
+        with pytest.warns(LedgerWarning):
+            ledger.begin(intent())
+    store = Ledger._store
+
+    def meanwhile(self: Ledger, *args: Any) -> None:
+        store(self, *args)
+        self._keep(attempt())  # another thread could not write its outcome just now
+
+    monkeypatch.setattr(Ledger, "_store", meanwhile)
+    ledger.record(attempt("d"))
+    monkeypatch.undo()
+    assert ledger.pending == [attempt()]
+    ledger.record(attempt("e"))
+    assert ("c", 1, "ok") in seen(path)
+
+
+def test_closing_writes_what_waits(ledger, path, monkeypatch):
+    monkeypatch.setattr(room, "PATIENCE", 0.05)
+    ledger.begin(intent())
+    with locked(path):
+        troubled(ledger, attempt())
+    ledger.close()
+    assert seen(path) == [("c", 1, "ok")]
+    assert ledger.pending == []
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_writes_what_waits(ledger, path):
+    ledger.record(attempt("first"))
+    code = """
+import pathlib, sqlite3, sys, warnings
+from mmai_nb.ledger import Ledger
+from mmai_nb.records import Attempt
+ledger = Ledger(pathlib.Path(sys.argv[1]))
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+warnings.simplefilter("ignore")
+ledger.record(Attempt("waits", 1, 1.0, status="ok"))
+other.execute("ROLLBACK")
+print(len(ledger.pending))
+"""
+    assert run_python(code, str(path)) == "1"
+    assert seen(path) == [("first", 1, "ok"), ("waits", 1, "ok")]
+
+
+def test_closing_while_the_lock_is_held_keeps_what_waits(ledger, path, monkeypatch):
+    monkeypatch.setattr(room, "PATIENCE", 0.05)
+    ledger.begin(intent())
+    with locked(path):
+        troubled(ledger, attempt())
+        ledger.close()
+        assert ledger.pending == [attempt()]
+
+
+def test_a_full_disk_costs_no_row(ledger, path):
+    ledger.record(attempt())
+    db = ledger._connection()
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count={pages}")
+    many = [attempt(f"d{n}", reason="x" * 3000) for n in range(5)]
+    said = troubled(ledger, *many)
+    assert len(said) == 1
+    assert "full" in said[0]
+    assert len(ledger.frame()) == 6
+    db.execute("PRAGMA max_page_count=1000000")
+    assert troubled(ledger, attempt("e")) == []
+    assert len(seen(path)) == 7
+    assert ledger.pending == []
+
+
+def test_a_place_that_cannot_be_written_to_keeps_the_rows_in_memory(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    ledger = Ledger(tmp_path / "file" / "ledger.sqlite3")
+    assert len(troubled(ledger, attempt(), attempt("d"))) == 1
+    assert len(ledger.frame()) == 2
+
+
+def test_a_home_that_is_read_only_keeps_the_rows_in_memory(ledger, monkeypatch):
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "mkdir", refused)
+    assert len(troubled(ledger, attempt(), attempt("d"))) == 1
+    assert ledger.pending == [attempt(), attempt("d")]
+
+
+def damaged(path: Path, how: str) -> bytes:
+    """A file at the ledger's place that is none; what is in it."""
+    path.parent.mkdir(exist_ok=True)
+    if how == "garbage":
+        path.write_bytes(b"these are my notes, not a database\n" * 200)
+    elif how == "another program's":
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE mine(x)")
+            db.commit()
+    elif how == "another program's, marked":
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA application_id=7")
+    elif how == "cut short":
+        ledger = Ledger(path)
+        for n in range(200):
+            ledger.record(attempt(f"c{n}", reason="x" * 200))
+        ledger.close()
+        path.write_bytes(path.read_bytes()[:6000])
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "how", ["garbage", "another program's", "another program's, marked", "cut short"]
+)
+def test_a_file_that_is_no_ledger_is_left_as_it_is(path, how):
+    before = damaged(path, how)
+    ledger = Ledger(path)
+    said = troubled(ledger, attempt(), attempt("d"))
+    assert len(said) == 1
+    assert str(path) in said[0]
+    assert "left as it is" in said[0]
+    assert list(ledger.frame()["call_id"]) == ["c", "d"]
+    assert ledger.summary()["calls"].tolist() == [2]
+    assert ledger.pending == [attempt(), attempt("d")]
+    ledger.close()
+    assert path.read_bytes() == before
+
+
+def test_reading_a_file_that_is_no_ledger_is_a_warning_and_no_error(path):
+    damaged(path, "garbage")
+    ledger = Ledger(path)
+    with pytest.warns(LedgerWarning, match="not a database"):
+        assert ledger.frame().empty
+    assert ledger.summary().empty
+
+
+def test_a_page_that_is_overwritten_is_found_and_the_rows_stay_in_memory(path):
+    ledger = Ledger(path)
+    for n in range(300):
+        ledger.record(attempt(f"c{n}", reason="x" * 200))
+    ledger.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xaa" * 4096 + whole[12288:])
+    ledger = Ledger(path)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ledger.frame()
+        ledger.record(attempt("new"))
+        ledger.record(attempt("newer"))
+    assert len(said) == 1
+    assert [a.call_id for a in ledger.pending] == ["new", "newer"]
+
+
+def test_a_ledger_of_a_newer_version_is_read_only(path):
+    old = Ledger(path)
+    old.record(attempt("theirs"))
+    old.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version={tables.SCHEMA + 1}")
+        db.execute("ALTER TABLE attempt ADD COLUMN mood TEXT")
+    ledger = Ledger(path)
+    said = troubled(ledger, attempt("mine"), attempt("more"))
+    assert len(said) == 1
+    assert "upgrade" in said[0]
+    assert seen(path) == [("theirs", 1, "ok")]
+    assert sorted(ledger.frame()["call_id"]) == ["mine", "more", "theirs"]
+    assert ledger.summary()["calls"].tolist() == [3]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX users")
+@pytest.mark.slow
+def test_a_ledger_in_a_read_only_folder_can_be_read(path):
+    ledger = Ledger(path)
+    ledger.record(attempt("kept"))
+    ledger.close()
+    code = """
+import os, pathlib, sys, warnings
+path = pathlib.Path(sys.argv[1])
+os.chdir(path.parent)
+if os.geteuid() == 0:
+    os.chmod(path, 0o644)
+    os.chmod(path.parent, 0o755)
+    import mmai_nb.ledger, pandas  # a stranger may not see where they are
+    os.chroot(path.parent)
+    os.setuid(65534)
+    path = pathlib.Path("/") / path.name
+else:
+    os.chmod(path.parent, 0o500)
+from mmai_nb.ledger import Ledger
+from mmai_nb.records import Attempt
+ledger = Ledger(path)
+print(list(ledger.frame()["call_id"]))
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    ledger.record(Attempt("mine", 1, 2e9))
+    ledger.record(Attempt("more", 1, 2e9))
+print(list(ledger.frame()["call_id"]), len(said))
+"""
+    done = run_python(code, str(path))
+    path.parent.chmod(0o700)
+    assert done.splitlines() == ["['kept']", "['kept', 'mine', 'more'] 1"]
+
+
+def test_sqlite_without_wal_is_a_warning_and_works(ledger, path, monkeypatch):
+    connect = sqlite3.connect
+
+    class Stubborn(sqlite3.Connection):
+        def execute(self, statement: str, *args: Any) -> Any:
+            if "journal_mode" in statement:
+                statement = "SELECT 'delete'"
+            return super().execute(statement, *args)
+
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *a, **k: connect(*a, **{"factory": Stubborn, **k})
+    )
+    with pytest.warns(LedgerWarning, match="network disk"):
+        ledger.record(attempt())
+    assert seen(path) == [("c", 1, "ok")]
+
+
+class Failing(sqlite3.Connection):
+    """Fails at the n-th statement from now on, once or for ever."""
+
+    left, for_ever = -1, False
+
+    def execute(self, *args: Any) -> Any:
+        cls = type(self)
+        cls.left -= 1
+        if cls.left == 0 or (cls.for_ever and cls.left < 0):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(*args)
+
+
+@pytest.mark.parametrize("for_ever", [False, True])
+@pytest.mark.parametrize("nth", range(1, 16))
+def test_whichever_statement_fails_no_row_is_lost(path, monkeypatch, nth, for_ever):
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *a, **k: connect(*a, **{"factory": Failing, **k})
+    )
+    monkeypatch.setattr(Failing, "left", nth)
+    monkeypatch.setattr(Failing, "for_ever", for_ever)
+    ledger = Ledger(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LedgerWarning)
+        ledger.begin(intent())
+        ledger.finish(attempt())
+        ledger.record(attempt("d"))
+    monkeypatch.undo()
+    ledger.close()
+    ledger.record(attempt("e"))
+    assert sorted(seen(path)) == [("c", 1, "ok"), ("d", 1, "ok"), ("e", 1, "ok")]
+    assert ledger.pending == []
+    ledger.close()
+
+
+def test_an_interrupted_outcome_is_written_with_the_next_row(ledger, path, monkeypatch):
+    ledger.begin(intent())
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "_patiently", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.finish(attempt())
+    with pytest.raises(KeyboardInterrupt):
+        ledger.begin(intent("never sent"))
+    monkeypatch.undo()
+    ledger.record(attempt("d"))
+    assert seen(path) == [("c", 1, "ok"), ("d", 1, "ok")]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_waiting_for_the_lock_answers_an_interrupt_within_half_a_second(ledger, path, monkeypatch):
+    monkeypatch.setattr(room, "PATIENCE", 30.0)
+    ledger.begin(intent())
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        time.sleep(0.3)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with locked(path):
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            ledger.finish(attempt())
+        took = time.monotonic() - sent[0]
+        thread.join()
+    assert took < 0.5
+    ledger.record(attempt("d"))
+    assert seen(path) == [("c", 1, "ok"), ("d", 1, "ok")]
+
+
+# -- several processes
+
+
+def python(code: str, *arguments: str) -> subprocess.Popen[str]:
+    root = str(Path(room.__file__).parent.parent)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": root},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_python(code: str, *arguments: str) -> str:
+    with python(code, *arguments) as process:
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return out.strip()
+
+
+INSERTS = """
+import pathlib, sys, time
+from mmai_nb.ledger import Ledger
+from mmai_nb.records import Attempt
+ledger = Ledger(pathlib.Path(sys.argv[1]))
+for n in range(int(sys.argv[3])):
+    call_id = f"{sys.argv[2]}-{n}"
+    ledger.begin(Attempt(call_id, 1, time.time()))
+    ledger.finish(Attempt(call_id, 1, time.time(), status="ok", cost_nano=n))
+    if not ledger.pending:
+        print(call_id, flush=True)
+ledger.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_killed_process_loses_no_row_that_it_had_acknowledged(path):
+    acknowledged = set()
+    for turn in range(10):
+        with python(INSERTS, str(path), str(turn), "100000") as process:
+            assert process.stdout is not None
+            acknowledged.add(process.stdout.readline().strip())
+            time.sleep(random.uniform(0, 0.3))
+            process.kill()
+            lines = process.stdout.read().split("\n")
+        acknowledged |= set(lines[:-1])  # the last may be torn
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    kept = {call_id for call_id, _, status in seen(path) if status == "ok"}
+    assert len(acknowledged) > 100
+    assert acknowledged <= kept
+
+
+@pytest.mark.slow
+def test_four_processes_that_write_at_once_lose_no_row(path):
+    processes = [python(INSERTS, str(path), str(n), "200") for n in range(4)]
+    for process in processes:
+        with process:
+            process.communicate(timeout=60)
+        assert process.returncode == 0
+    ledger = Ledger(path)
+    assert len(seen(path)) == 800
+    assert ledger.summary()["cost_usd"].tolist() == [4 * sum(range(200)) / 1e9]
+    ledger.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_writes_through_a_connection_of_its_own(ledger, path):
+    ledger.record(attempt("parent"))
+    with ledger._guard():  # held by the parent at the moment of the fork
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # a child that waits for ever must not outlive the test
+            ledger.record(attempt("child"))
+            ledger.close()
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    ledger.record(attempt("after"))
+    assert [row[0] for row in seen(path)] == ["parent", "child", "after"]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+# -- the frame
+
+texts = st.none() | st.text(max_size=8)
+counts = st.none() | st.integers(0, 10**12)
+seconds = st.none() | st.floats(0, 1e6)
+attempts = st.lists(
+    st.builds(
+        Attempt,
+        call_id=st.text(alphabet="abc", max_size=2),
+        attempt=st.integers(1, 4),
+        ts=st.floats(0, 4e9),
+        session=st.text(max_size=3),
+        notebook=texts,
+        tag=texts,
+        request_model=st.sampled_from(["m", "n", ""]),
+        response_model=texts,
+        tier=texts,
+        complexity=st.none() | st.floats(0, 1),
+        input_tokens=counts,
+        output_tokens=counts,
+        tokens_estimated=st.booleans(),
+        cost_nano=counts,
+        saved_nano=counts,
+        baseline_nano=counts,
+        duration_s=seconds,
+        cache_hit=st.booleans(),
+        status=st.sampled_from(["unknown", "ok", "error", "partial", "adapted", "cancelled"]),
+        error_type=texts,
+        simulated=st.booleans(),
+    ),
+    max_size=6,
+    unique_by=lambda a: (a.call_id, a.attempt),
+)
+
+
+def kept(rows: list[Attempt]) -> Ledger:
+    ledger = Ledger(None)
+    for row in rows:
+        ledger.record(row)
+    return ledger
+
+
+@settings(max_examples=20)
+@given(attempts)
+def test_the_frame_has_its_columns_and_dtypes_for_any_rows(rows):
+    frame, empty = kept(rows).frame(), kept([]).frame()
+    assert list(frame.columns) == list(empty.columns) == COLUMNS
+    assert frame.dtypes.astype(str).to_dict() == empty.dtypes.astype(str).to_dict()
+    assert len(frame) == len(rows)
+
+
+def test_the_dtypes_of_the_frame(ledger):
+    kinds = ledger.frame().dtypes.astype(str)
+    assert kinds["ts"] == "datetime64[us, UTC]"
+    assert {kinds[c] for c in ("call_id", "request_model", "status", "tag")} == {"string"}
+    assert {kinds[c] for c in ("attempt", "input_tokens", "reasoning_tokens")} == {"Int64"}
+    assert {kinds[c] for c in ("cost_usd", "saved_usd", "duration_s", "complexity")} == {"float64"}
+    assert {kinds[c] for c in ("cache_hit", "simulated", "tokens_estimated")} == {"boolean"}
+
+
+@settings(max_examples=20)
+@given(attempts)
+def test_the_frames_money_is_what_went_in(rows):
+    money = kept(rows).frame()["cost_usd"].dropna()
+    assert sum(round(usd * 1e9) for usd in money) == sum(a.cost_nano or 0 for a in rows)
+
+
+@pytest.mark.parametrize("rows", [[attempt("a"), attempt("b", ts=NOON + 1.25, cost_nano=None)]])
+def test_unknown_is_nan_and_the_newest_is_last(rows):
+    frame = kept(rows[::-1]).frame()
+    assert list(frame["call_id"]) == ["a", "b"]
+    assert frame["cost_usd"].isna().tolist() == [False, True]
+    assert frame["tag"].isna().all()
+    assert frame["ts"].iloc[1].isoformat() == "2026-01-01T12:00:01.250000+00:00"
+
+
+def test_the_frame_is_the_same_from_the_file_and_from_memory(ledger):
+    rows = [attempt(f"c{n}", ts=NOON + n, cost_nano=n or None) for n in range(5)]
+    for row in rows:
+        ledger.record(row)
+    assert ledger.pending == []
+    assert ledger.frame().equals(kept(rows).frame())
+
+
+def test_a_frame_can_be_asked_for_some_rows_only():
+    ledger = kept([attempt(f"c{n}", ts=NOON + n) for n in range(5)])
+    assert list(ledger.frame(since=NOON + 3)["call_id"]) == ["c3", "c4"]
+    assert list(ledger.frame(call_id="c2")["call_id"]) == ["c2"]
+    assert ledger.frame(call_id="c2", since=NOON + 3).empty
+    assert list(ledger.frame(limit=2)["call_id"]) == ["c3", "c4"]
+    assert ledger.frame(limit=0).empty
+    assert len(ledger.frame(limit=None)) == 5
+    with pytest.raises(OptionError, match="limit"):
+        ledger.frame(limit=-1)
+
+
+def test_a_frame_tells_whether_older_rows_were_left_out():
+    ledger = kept([attempt(f"c{n}") for n in range(3)])
+    assert ledger.frame().attrs["truncated"] is False
+    assert ledger.frame(limit=3).attrs["truncated"] is False
+    assert ledger.frame(limit=2).attrs["truncated"] is True
+
+
+def test_the_default_limit_warns_when_it_leaves_rows_out(monkeypatch):
+    ledger = kept([attempt(f"c{n}") for n in range(3)])
+    monkeypatch.setattr(room, "MOST_ROWS", 2)
+    with pytest.warns(LedgerWarning, match="newest 2 rows"):
+        frame = ledger.frame(limit=2)
+    assert list(frame["call_id"]) == ["c1", "c2"]
+
+
+# -- the summary
+
+
+def summed(rows: list[Attempt], by: Any = "model") -> list[dict[str, Any]]:
+    return kept(rows).summary(by).to_dict("records")
+
+
+def test_a_summary_counts_sums_and_rates():
+    hit = {"cache_hit": True, "cost_nano": 0, "saved_nano": 70}
+    (row,) = summed(
+        [
+            attempt("a", duration_s=1.0, baseline_nano=400),
+            attempt("b", 1, status="error", cost_nano=0, error_type="ServerError"),
+            attempt("b", 2, duration_s=3.0, cost_nano=200, baseline_nano=150),
+            attempt("c", **hit),
+            attempt("d", **hit, duration_s=50.0),
+        ],
+    )
+    assert row == {
+        "model": "m",
+        "simulated": False,
+        "calls": 4,
+        "attempts": 3,
+        "input_tokens": 30,
+        "output_tokens": 15,
+        "cost_usd": 300 / 1e9,
+        "unknown_cost": 0,
+        "cache_hit_rate": 0.5,
+        "fallback_rate": 0.0,
+        "error_rate": pytest.approx(1 / 3),
+        "p50_s": 2.0,
+        "p95_s": pytest.approx(2.9),
+        "saved_by_cache_usd": 140 / 1e9,
+        "saved_by_routing_usd": 250 / 1e9,
+    }
+
+
+def test_a_call_fell_back_if_another_model_answered_than_the_one_asked_first():
+    rows = [
+        attempt("a", 1, status="error", request_model="first"),
+        attempt("a", 2, status="error", request_model="first"),
+        attempt("a", 3, request_model="second"),
+        attempt("b", 1, request_model="first"),
+        attempt("c", 1, status="error", request_model="first"),
+        attempt("d", 1, status="adapted", request_model="first"),
+        attempt("d", 2, request_model="first"),
+    ]
+    rates = {row["model"]: row["fallback_rate"] for row in summed(rows)}
+    assert rates == {"first": 0.25, "second": 1.0}
+    (whole,) = summed(rows, "provider")
+    assert (whole["calls"], whole["fallback_rate"]) == (4, 0.25)
+
+
+def test_the_same_model_at_another_endpoint_is_a_fallback():
+    rows = [attempt("a", 1, status="error"), attempt("a", 2, endpoint="http://127.0.0.2/v1")]
+    assert summed(rows)[0]["fallback_rate"] == 1.0
+
+
+def test_cost_is_nan_only_where_nothing_billed_has_a_price():
+    def cost(*rows: Attempt) -> tuple[Any, int]:
+        (row,) = summed(list(rows))
+        return row["cost_usd"], row["unknown_cost"]
+
+    unpriced = attempt("a", cost_nano=None)
+    free = attempt("b", status="error", cost_nano=0)
+    hit = attempt("c", cache_hit=True, cost_nano=0)
+    assert str(cost(unpriced)) == "(nan, 1)"
+    assert str(cost(unpriced, free, hit)) == "(nan, 1)"
+    assert cost(unpriced, attempt("d")) == (100 / 1e9, 1)
+    assert cost(free, hit) == (0.0, 0)
+    assert cost(attempt("e", status="error", cost_nano=None)) == (0.0, 0)
+
+
+def test_an_attempt_whose_outcome_is_not_known_may_have_been_billed():
+    (row,) = summed([intent(), attempt("d")])
+    assert (row["unknown_cost"], row["error_rate"]) == (1, 0.0)
+    (row,) = summed([replace(intent(), error_type="TimedOutError"), attempt("d")])
+    assert (row["unknown_cost"], row["error_rate"]) == (1, 0.5)
+
+
+def test_savings_are_nan_where_they_are_not_known_and_0_where_there_are_none():
+    (row,) = summed([attempt("a", cost_nano=0, cache_hit=True)])
+    assert str(row["saved_by_cache_usd"]) == "nan"
+    assert row["saved_by_routing_usd"] == 0.0
+    (row,) = summed([attempt("a")])
+    assert row["saved_by_cache_usd"] == 0.0
+    assert str(row["saved_by_routing_usd"]) == "nan"
+
+
+def test_simulated_money_stands_apart():
+    rows = summed([attempt("a"), attempt("b", simulated=True, cost_nano=7)])
+    assert [(r["simulated"], r["cost_usd"]) for r in rows] == [(False, 100 / 1e9), (True, 7 / 1e9)]
+
+
+def test_the_dearest_group_comes_first():
+    rows = [attempt("a", request_model="cheap"), attempt("b", request_model="dear", cost_nano=9999)]
+    assert [row["model"] for row in summed(rows)] == ["dear", "cheap"]
+
+
+def test_a_summary_can_be_grouped_by_several_columns():
+    rows = [
+        attempt("a", tag="x"),
+        attempt("b", tag=None),
+        attempt("c", tag="x", request_model="n", cost_nano=50),
+    ]
+    found = [(r["tag"], r["model"], r["calls"]) for r in summed(rows, ["tag", "model", "tag"])]
+    assert len(found) == 3
+    assert ("x", "m", 1) in found
+    assert ("x", "n", 1) in found
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs tzset")
+def test_a_day_is_the_users_own_day(monkeypatch):
+    rows = [attempt("a", ts=NOON), attempt("b", ts=NOON + 8 * 3600)]
+    try:
+        monkeypatch.setenv("TZ", "UTC+0")
+        time.tzset()
+        assert [r["day"] for r in summed(rows, "day")] == ["2026-01-01"]
+        monkeypatch.setenv("TZ", "XYZ-5")  # five hours ahead of UTC
+        time.tzset()
+        assert [r["day"] for r in summed(rows, "day")] == ["2026-01-01", "2026-01-02"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("by", sorted(tables.GROUPS))
+def test_every_group_gives_the_same_sums(by):
+    rows = [attempt(f"c{n}", cost_nano=n) for n in range(4)]
+    assert sum(row["cost_usd"] for row in summed(rows, by)) == pytest.approx(6 / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("by", "hint"), [("modell", "'model'"), ("xyz", "provider"), ([], "model"), (["model", 3], "3")]
+)
+def test_an_unknown_group_is_an_option_error_that_helps(by, hint):
+    with pytest.raises(OptionError, match=hint) as caught:
+        kept([]).summary(by)
+    assert len(str(caught.value)) <= 200
+
+
+@settings(max_examples=20)
+@given(attempts, st.sampled_from(["model", "day", "status", ["tag", "tier"]]))
+def test_the_summarys_money_is_what_went_in_and_its_dtypes_hold(rows, by):
+    summary, empty = kept(rows).summary(by), kept([]).summary(by)
+    assert summary.dtypes.astype(str).to_dict() == empty.dtypes.astype(str).to_dict()
+    shown = sum(round(usd * 1e9) for usd in summary["cost_usd"].dropna())
+    hidden = sum(
+        sum(a.cost_nano or 0 for a in group) for group in unknown_groups(rows, summary, by)
+    )
+    assert shown + hidden == sum(a.cost_nano or 0 for a in rows)
+    assert summary["attempts"].sum() == sum(not a.cache_hit for a in rows)
+
+
+def unknown_groups(rows: list[Attempt], summary: Any, by: Any) -> list[list[Attempt]]:
+    """The rows of the groups whose cost is NaN: only their cache hits and failures have a price."""
+    unpriced = [a for a in rows if a.cost_nano is None]
+    assert summary["cost_usd"].isna().sum() <= len(unpriced)
+    groups: dict[Any, list[Attempt]] = {}
+    for a in rows:
+        day = time.strftime("%Y-%m-%d", time.localtime(a.ts))
+        key = {"model": a.request_model, "day": day, "status": a.status}.get(
+            str(by), (a.tag, a.tier)
+        )
+        groups.setdefault((key, a.simulated), []).append(a)
+    return [g for g in groups.values() if not priced(g)]
+
+
+def priced(group: list[Attempt]) -> bool:
+    billed = [a for a in group if not a.cache_hit and a.status not in ("error", "adapted")]
+    return not billed or any(a.cost_nano is not None for a in billed)
+
+
+def test_pandas_is_not_imported_to_write():
+    code = (
+        "import sys, pathlib; from mmai_nb.ledger import Ledger; from mmai_nb.records import "
+        "Attempt; Ledger(None).record(Attempt('c', 1, 1.0)); print('pandas' in sys.modules)"
+    )
+    assert run_python(code) == "False"
