@@ -1,0 +1,1 @@
+"""What the built-in demo endpoint is made of; its door is `mmai_nb.offline`."""
