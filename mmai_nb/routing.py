@@ -1,0 +1,181 @@
+"""Which models a request goes to, in which order, and why. Pure: no network, no clock, no state.
+
+A model the user names is asked first, without any score. Else a tier is chosen, by name or by the
+prompt's complexity, and its chain is taken as it is. What cannot work is left out with its reason:
+first models whose context window is too small, then those whose circuit breaker is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from .complexity import score
+from .errors import ConfigError, ContextTooLongError
+from .interpolation import split_data
+from .records import Complexity, Request, Route, Situation
+from .settings import Settings, Tier
+from .tokens import estimate_messages
+from .values import one_line, shown
+
+__all__ = ["choose_route"]
+
+FEWEST_WORDS = 3
+"""A prompt with fewer words around its data is no instruction: the data itself is what is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A route under work. `named`: the model that was named instead of a tier."""
+
+    chain: tuple[str, ...]
+    reasons: tuple[str, ...]
+    tier: str | None = None
+    complexity: Complexity | None = None
+    named: str | None = None
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def choose_route(request: Request, settings: Settings, situation: Situation) -> Route:
+    """The models to ask for a request, in their order, with the reasons in words.
+
+    Raises:
+        ConfigError: no model is configured.
+        ContextTooLongError: the prompt fits no model that may be asked; nothing was sent.
+        OptionError: there is no such tier, or a name that cannot be one.
+        UnknownModelError: there is no such model, or more than one.
+    """
+    draft = _first_draft(request, settings)
+    draft = _within_windows(draft, request, settings, situation)
+    draft = _json_first(draft, request, settings)
+    draft = _without_open_breakers(draft, request, situation)
+    return Route(
+        tier=draft.tier,
+        complexity=draft.complexity,
+        chain=draft.chain,
+        reasons=draft.reasons,
+        skipped=draft.skipped,
+    )
+
+
+def _first_draft(request: Request, settings: Settings) -> _Draft:
+    """The chain that was asked for, before anything is left out of it."""
+    asked, why, tier = request.model, "you named it", request.tier
+    if asked == "auto" and tier is None:
+        asked, why = settings.default_model, "your default model"
+    if asked != "auto" and _means_a_tier(asked, settings):
+        asked, tier = "auto", asked
+    if asked != "auto":
+        chain = _names((asked, *request.fallback), settings)
+        return _Draft(chain, (why,), named=chain[0])
+    if not settings.tiers:
+        raise ConfigError(
+            "no model is configured: set a key such as OPENAI_API_KEY, or configure(models={…})"
+        )
+    if tier is not None:
+        return _tier_draft(settings.tier(tier), f"tier {tier} as asked", request, settings)
+    written, data = split_data(request.prompt)
+    if len(written.split()) < FEWEST_WORDS:
+        written, data = request.prompt, ""
+    found = score(written, data=data, frames=request.frames, format=request.format)
+    chosen = next((t for t in settings.tiers if found.score <= t.up_to), settings.tiers[-1])
+    said = f" ({', '.join(found.reasons)})" if found.reasons else ""
+    why = f"auto: complexity {found.score:.2f} -> {chosen.name}{said}"
+    return replace(_tier_draft(chosen, why, request, settings), complexity=found)
+
+
+def _means_a_tier(name: str, settings: Settings) -> bool:
+    """Whether a tier's name was given as the model's; a model of that name wins."""
+    return name not in {*settings.models, *settings.aliases} and any(
+        tier.name == name for tier in settings.tiers
+    )
+
+
+def _tier_draft(tier: Tier, why: str, request: Request, settings: Settings) -> _Draft:
+    return _Draft(_names((*tier.chain, *request.fallback), settings), (why,), tier=tier.name)
+
+
+def _names(asked: Iterable[str], settings: Settings) -> tuple[str, ...]:
+    """The models' own names, each once, in order."""
+    return tuple(dict.fromkeys(settings.find(name).name for name in asked))
+
+
+def _within_windows(
+    draft: _Draft, request: Request, settings: Settings, situation: Situation
+) -> _Draft:
+    """Without the models whose window is too small; if none is left, those of another tier."""
+    tokens = estimate_messages(request.messages)
+    room = request.params.get("max_tokens") or 0
+    need = f"~{tokens:,}" + (f" + {room:,} answer" if room else "") + " tokens"
+    too_small: dict[str, int] = {}
+
+    def fitting(chain: Iterable[str]) -> tuple[str, ...]:
+        for name in chain:
+            window = situation.windows.get(name) or settings.find(name).context_window
+            if window is not None and window < tokens + room:
+                too_small[name] = window
+        return tuple(name for name in chain if name not in too_small)
+
+    chain = fitting(draft.chain)
+    skipped = [(name, f"prompt {need} > window {size:,}") for name, size in too_small.items()]
+    draft = replace(draft, chain=chain or draft.chain, skipped=(*draft.skipped, *skipped))
+    if chain:
+        return draft
+    for tier, others in () if draft.named is not None else _elsewhere(draft, settings):
+        if chain := fitting(others):
+            reasons = (*draft.reasons, f"prompt {need}: too long for {draft.tier}")
+            return replace(draft, chain=chain, tier=tier, reasons=reasons)
+    largest = max(too_small, key=too_small.__getitem__)
+    raise _too_long(need, largest, too_small[largest])
+
+
+def _elsewhere(draft: _Draft, settings: Settings) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Where a prompt may fit too: the tiers above, those below, any model. Never demo for real."""
+    simulated = settings.find(draft.chain[0]).simulated
+    chains = [(tier.name, tier.chain) for tier in settings.tiers]
+    here = [name for name, _ in chains].index(draft.tier or "")
+    everything = (draft.tier, tuple(settings.models))
+    for tier, chain in (*chains[here + 1 :], *chains[:here], everything):
+        yield tier, tuple(name for name in chain if settings.find(name).simulated == simulated)
+
+
+def _too_long(need: str, name: str, window: int) -> ContextTooLongError:
+    error = ContextTooLongError(
+        one_line(
+            f"the prompt needs {need}, the largest window is {window:,} ({shown(name)}): "
+            "shorten it, or name a model with a larger window"
+        ),
+        model=name,
+    )
+    error.window = window
+    return error
+
+
+def _json_first(draft: _Draft, request: Request, settings: Settings) -> _Draft:
+    """Models known not to do JSON schemas go last; beside a named model the order is the user's."""
+    if draft.named is not None or (request.schema is None and request.format != "json"):
+        return draft
+
+    def cannot(name: str) -> bool:
+        declared = settings.find(name).capabilities
+        return bool(declared) and "json_schema" not in declared
+
+    chain = tuple(sorted(draft.chain, key=cannot))
+    if chain == draft.chain:
+        return draft
+    return replace(draft, chain=chain, reasons=(*draft.reasons, "JSON schemas wanted"))
+
+
+def _without_open_breakers(draft: _Draft, request: Request, situation: Situation) -> _Draft:
+    """Without the models that are resting, unless the user named one or no other is left."""
+    resting = situation.open_breakers & set(draft.chain)
+    if draft.named is not None and request.model != "auto":
+        resting -= {draft.named}
+    if not resting:
+        return draft
+    chain = tuple(name for name in draft.chain if name not in resting)
+    if not chain:
+        reasons = (*draft.reasons, "every circuit is open: tried all the same")
+        return replace(draft, reasons=reasons)
+    skipped = [(name, "circuit open") for name in draft.chain if name in resting]
+    return replace(draft, chain=chain, skipped=(*draft.skipped, *skipped))
