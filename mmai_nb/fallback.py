@@ -1,0 +1,296 @@
+"""The same model again, then the next one: retries, deadline, circuit breaker.
+
+One retry layer, this one. The figures (3 tries a model, 6 a call, full jitter, a retry budget of
+10 per endpoint that refills by 0.1 a success, 5 failures to open a breaker for 30 s) follow the
+advice of AWS's "Timeouts, retries and backoff with jitter" and the SRE book's chapter on overload.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from .errors import (
+    BadRequestError,
+    CallError,
+    ChainExhaustedError,
+    ContextTooLongError,
+    MissingKeyError,
+    MmaiError,
+    ParameterAdaptedError,
+    TimedOutError,
+    UnknownModelError,
+)
+from .records import Completion, OnText, Request
+from .settings import ModelSpec, Settings
+
+__all__ = ["Breakers", "Run", "ask_again", "ask_chain"]
+
+Call = Callable[[Request, ModelSpec, OnText | None], Completion]
+"""The one shape of a call: of the network, the recorded call and a test double."""
+
+MOST_ATTEMPTS = 6
+MOST_ADAPTATIONS = 3
+
+
+@dataclass
+class _Breaker:
+    failures: int = 0
+    open_until: float = 0.0
+    open_for: float = 30.0
+    probing: bool = False
+
+
+class Breakers:
+    """One circuit breaker per (endpoint, model, key): closed, open, or half-open with one probe.
+
+    Args:
+        clock: seconds, monotonic.
+        threshold: consecutive failures that open a breaker.
+        open_for: seconds it stays open the first time; doubled at each failed probe.
+        longest: seconds it stays open at the most.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        threshold: int = 5,
+        open_for: float = 30.0,
+        longest: float = 300.0,
+    ) -> None:
+        self._clock, self._threshold = clock, threshold
+        self._open_for, self._longest = open_for, longest
+        self._lock = threading.Lock()
+        self._breakers: dict[str, _Breaker] = {}
+        self._tenths: dict[str, int] = {}  # of a retry, by endpoint
+
+    def __bool__(self) -> bool:
+        """Whether any breaker exists at all, open or not."""
+        return bool(self._breakers)
+
+    def is_open(self, key: str) -> bool:
+        """Whether this model should be left out now; False once a probe is due."""
+        with self._lock:
+            breaker = self._breakers.get(key)
+            if breaker is None or not breaker.open_until:
+                return False
+            return breaker.probing or self._clock() < breaker.open_until
+
+    def start(self, key: str) -> None:
+        """A request goes out; on an open breaker it is the probe."""
+        with self._lock:
+            breaker = self._breakers.get(key)
+            if breaker is not None and breaker.open_until:
+                breaker.probing = True
+
+    def succeeded(self, key: str) -> None:
+        """The model answered: its breaker closes."""
+        with self._lock:
+            self._breakers.pop(key, None)
+
+    def abandoned(self, key: str) -> None:
+        """The request ended without a verdict on the model, by an interrupt for instance."""
+        with self._lock:
+            if key in self._breakers:
+                self._breakers[key].probing = False
+
+    def failed(self, key: str, error: MmaiError) -> None:
+        """Count the failure as its class says: not at all, as one of several, or open at once."""
+        if error.breaker == "no":
+            return self.abandoned(key)
+        asked = getattr(error, "retry_after", None) or 0.0
+        with self._lock:
+            breaker = self._breakers.setdefault(key, _Breaker(open_for=self._open_for))
+            breaker.failures += 1
+            reopens = bool(breaker.open_until)
+            if not (
+                error.breaker == "opens"
+                or reopens
+                or breaker.failures >= self._threshold
+                or asked > self._open_for
+            ):
+                return None
+            if reopens and breaker.probing:
+                breaker.open_for = min(self._longest, breaker.open_for * 2)
+            seconds = min(self._longest, max(breaker.open_for, asked))
+            breaker.open_until, breaker.probing = self._clock() + seconds, False
+        return None
+
+    def may_retry(self, endpoint: str) -> bool:
+        """Take one retry out of the endpoint's budget (10, refilled by successes)."""
+        with self._lock:
+            left = self._tenths.get(endpoint, 100)
+            if left < 10:
+                return False
+            self._tenths[endpoint] = left - 10
+            return True
+
+    def earned(self, endpoint: str) -> None:
+        """A success gives a tenth of a retry back."""
+        with self._lock:
+            self._tenths[endpoint] = min(100, self._tenths.get(endpoint, 100) + 1)
+
+
+@dataclass
+class Run:
+    """What one call shares over its attempts: deadline, counters, whether text was shown."""
+
+    settings: Settings
+    breakers: Breakers
+    on_text: OnText | None = None
+    timeout: float = 300.0
+    breaker_key: Callable[[ModelSpec], str] = lambda spec: f"{spec.base_url} {spec.model}"
+    retry_ambiguous: Callable[[ModelSpec], bool] = lambda spec: True
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    attempts: int = 0
+    shown: bool = False
+    errors: list[tuple[str, MmaiError]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.deadline = self.clock() + self.timeout
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; may be negative."""
+        return self.deadline - self.clock()
+
+    @property
+    def text_sink(self) -> OnText | None:
+        """`on_text`, with a memory of whether anything was shown; None when nobody listens."""
+        if self.on_text is None:
+            return None
+        listener = self.on_text
+
+        def show(piece: str) -> None:
+            self.shown = True
+            listener(piece)
+
+        return show
+
+    def wait_before_retry(self, error: MmaiError, failed: int, spec: ModelSpec) -> float | None:
+        """Seconds to wait before the same model is asked again; None when it is not.
+
+        Exponential backoff with full jitter; the server's Retry-After is a floor. A wait over the
+        cap or past the deadline means that the next model is the better choice.
+        """
+        allowed = min(error.retries, self.settings.retries)
+        if self.shown or failed > allowed or self.attempts >= MOST_ATTEMPTS:
+            return None
+        if getattr(error, "ambiguous", False) and not self.retry_ambiguous(spec):
+            return None
+        longest = min(self.settings.backoff_cap, self.settings.backoff_base * 2 ** (failed - 1))
+        asked = getattr(error, "retry_after", None) or 0.0
+        wait = max(random.uniform(0.0, longest), asked)
+        if asked > self.settings.retry_after_cap or wait >= self.left:
+            return None
+        return wait if self.breakers.may_retry(spec.base_url) else None
+
+
+def ask_again(
+    call: Call, request: Request, spec: ModelSpec, run: Run, on_text: OnText | None
+) -> Completion:
+    """The same model until it answers, or until its error says that asking again is of no use.
+
+    Raises:
+        MmaiError: the last attempt's error.
+    """
+    failed = adapted = 0
+    key = run.breaker_key(spec)
+    while True:
+        if run.left <= 0:
+            raise TimedOutError(f"{spec.name}: no answer within {run.timeout:g} s")
+        run.breakers.start(key)
+        try:
+            completion = call(replace(request, timeout=run.left), spec, on_text)
+        except ParameterAdaptedError as error:
+            adapted += 1
+            if adapted > MOST_ADAPTATIONS:
+                raise BadRequestError(f"{spec.name}: {error}", model=spec.name) from error
+        except MmaiError as error:
+            failed, run.attempts = failed + 1, run.attempts + 1
+            run.breakers.failed(key, error)
+            wait = run.wait_before_retry(error, failed, spec)
+            if wait is None:
+                raise
+            run.sleep(wait)
+        except BaseException:
+            run.breakers.abandoned(key)
+            raise
+        else:
+            run.attempts += 1
+            run.breakers.succeeded(key)
+            run.breakers.earned(spec.base_url)
+            return completion
+
+
+def ask_chain(
+    specs: Sequence[ModelSpec],
+    ask: Callable[[ModelSpec], Completion],
+    run: Run,
+    window: Callable[[ModelSpec], int | None] = lambda spec: spec.context_window,
+) -> Completion:
+    """The first answer that a model of the chain gives, in the chain's order.
+
+    Raises:
+        MmaiError: the only model's error, or one that no other model would mend.
+        ChainExhaustedError: every model failed; `errors` has each one's.
+    """
+    too_small = 0
+    for position, spec in enumerate(specs):
+        if too_small and not (window(spec) or 0) > too_small:
+            continue
+        if run.attempts >= MOST_ATTEMPTS or (position and run.left <= 0):
+            break
+        try:
+            return ask(spec)
+        except MmaiError as error:
+            run.errors.append((spec.name, error))
+            if _stops(error, run, position):
+                _add_history(error, run)
+                raise
+            if isinstance(error, ContextTooLongError):
+                too_small = error.window or window(spec) or too_small or 1
+    raise _exhausted(specs, run)
+
+
+def _stops(error: MmaiError, run: Run, position: int) -> bool:
+    """Whether no other model is asked after this error."""
+    if run.shown:
+        return True
+    if isinstance(error, MissingKeyError):
+        return position == 0
+    return not error.falls_back and not (
+        run.settings.fallback_on_content_filter and type(error).__name__ == "ContentFilteredError"
+    )
+
+
+def _add_history(error: MmaiError, run: Run) -> None:
+    for name, earlier in run.errors[:-1]:
+        error.add_note(f"before it, {name}: {type(earlier).__name__}: {earlier}")
+
+
+def _exhausted(specs: Sequence[ModelSpec], run: Run) -> MmaiError:
+    if not run.errors:
+        return TimedOutError(f"no answer within {run.timeout:g} s; a longer --timeout helps")
+    if len(run.errors) == 1 and len(specs) == 1:
+        return run.errors[0][1]
+    reasons = "; ".join(f"{name}: {_reason(e)}" for name, e in run.errors)
+    tried = f"{len(run.errors)} of {len(specs)} models" if len(run.errors) < len(specs) else "all"
+    error = ChainExhaustedError(
+        f"no model answered ({tried} tried): {reasons}"[:200], [e for _, e in run.errors]
+    )
+    for name, cause in run.errors:
+        error.add_note(f"{name}: {type(cause).__name__}: {cause}")
+    return error
+
+
+def _reason(error: MmaiError) -> str:
+    status = getattr(error, "status", None) if isinstance(error, CallError) else None
+    kind = {UnknownModelError: "unknown model", MissingKeyError: "no key"}.get(type(error))
+    name = kind or type(error).__name__.removesuffix("Error")
+    return f"{name} {status}" if status else name
