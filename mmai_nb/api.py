@@ -1,0 +1,184 @@
+"""The functions of `import mmai_nb as ai`, over the default engine.
+
+Everything the magic can do, a function here can do; none needs IPython.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .answer import Answer
+from .engine import default_engine
+from .errors import OptionError
+from .options import make_request
+from .records import Message, OnText, Route
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["aask", "ask", "astream", "configure", "costs", "last", "plan", "summary"]
+
+
+def ask(
+    prompt: str | None = None,
+    *,
+    model: str = "auto",
+    tier: str | None = None,
+    system: str | None = None,
+    messages: Sequence[Mapping[str, Any] | Message] | None = None,
+    schema: Any = None,
+    format: str | None = None,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    params: Mapping[str, Any] | None = None,
+    fallback: str | Sequence[str] = (),
+    cache: bool = True,
+    refresh: bool = False,
+    timeout: float | None = None,
+    on_text: OnText | None = None,
+    tag: str | None = None,
+    allow_secrets: bool = False,
+) -> Answer:
+    """The answer to a prompt: routed, from the cache if it is there, priced and recorded.
+
+    Args:
+        prompt: what is asked; or give `messages`.
+        model: a name of the settings, a tier's name, or "auto" to route by complexity.
+        tier: the tier to use whatever the complexity.
+        system: the system message.
+        messages: a whole chat, `[{"role": "user", "content": "…"}, …]`, in place of `prompt`.
+        schema: a pydantic model or a JSON schema the answer must fit; then `answer.parsed` holds
+            it.
+        format: markdown, text, code, json or html; how it is asked for and shown.
+        temperature: 0 to 2; sent only when given.
+        max_tokens: the longest answer, in tokens.
+        params: any other parameter, sent as it is.
+        fallback: models to try after those of the tier.
+        cache: False neither reads nor writes the cache.
+        refresh: ask again and overwrite the cached answer.
+        timeout: seconds for the whole call, retries and waits included.
+        on_text: called with each piece of text as it comes; then nothing restarts once text was
+            shown.
+        tag: a word for the ledger.
+        allow_secrets: send a prompt although it holds a key.
+
+    Raises:
+        OptionError, PromptError, MissingKeyError, …: before anything is sent.
+        CallError, ChainExhaustedError: no model answered; `.attempts` tells what was tried.
+        SchemaMismatchError: the answer does not fit the schema; `.raw` keeps it.
+    """
+    return default_engine().ask(
+        prompt,
+        model=model,
+        tier=tier,
+        system=system,
+        messages=messages,
+        schema=schema,
+        format=format,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        params=params,
+        fallback=fallback,
+        cache=cache,
+        refresh=refresh,
+        timeout=timeout,
+        on_text=on_text,
+        tag=tag,
+        allow_secrets=allow_secrets,
+    )
+
+
+async def aask(prompt: str | None = None, **options: Any) -> Answer:
+    """`ask` for coroutines: the same walk in a worker thread.
+
+    Cancelling stops the waiting at once; a request that is already out runs to its end, and is
+    recorded and cached.
+    """
+    return await asyncio.to_thread(ask, prompt, **options)
+
+
+class _Left(Exception):
+    """The reader of a stream went away."""
+
+
+async def astream(prompt: str | None = None, **options: Any) -> AsyncIterator[str]:
+    """The answer's pieces of text as they come; leaving the loop stops the request.
+
+    The whole answer is in `last()` afterwards.
+    """
+    if "on_text" in options:
+        raise OptionError("astream gives the text itself: leave on_text out")
+    loop = asyncio.get_running_loop()
+    pieces: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
+    left = threading.Event()
+
+    def tell(piece: str | BaseException | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+    def on_text(piece: str) -> None:
+        if left.is_set():
+            raise _Left
+        tell(piece)
+
+    def work() -> None:
+        try:
+            ask(prompt, on_text=on_text, **options)
+        except _Left:
+            return
+        except BaseException as error:
+            tell(error)
+        else:
+            tell(None)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), daemon=True, name="mmai-astream").start()
+    try:
+        while (piece := await pieces.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+    finally:
+        left.set()
+
+
+def plan(prompt: str, **options: Any) -> Route:
+    """What would happen to the prompt and why, with estimated tokens and cost; nothing is sent.
+
+    Also known as `mmai_nb.route`. Options are those of `ask`.
+    """
+    engine = default_engine()
+    return engine.route(make_request(prompt, engine.settings, **options).request)
+
+
+def configure(**changes: Any) -> Settings:
+    """Put validated changes in force and give the settings; without changes just give them.
+
+    Mappings are merged: `configure(models={"tiny": {…}})` adds a model; `None` takes one out;
+    dotted keys can be given as `configure(**{"cache.max_age": 30})`.
+
+    Raises:
+        ConfigError: names the key, the value and the nearest right key; nothing has changed then.
+    """
+    engine = default_engine()
+    return engine.configure(changes) if changes else engine.settings
+
+
+def costs(**options: Any) -> DataFrame:
+    """The ledger as a DataFrame, one row per attempt, newest last; see `Ledger.frame`."""
+    return default_engine().costs(**options)
+
+
+def summary(by: str | Sequence[str] = "model") -> DataFrame:
+    """Calls, tokens, cost, rates of hit, fallback and error, latency and savings, by column."""
+    return default_engine().summary(by)
+
+
+def last() -> Answer | None:
+    """The last answer, a partial one included; None before the first."""
+    return default_engine().last()

@@ -1,0 +1,302 @@
+"""The walk of one request, from the prompt to the answer, on one screen: `Engine.answer`.
+
+No notebook is needed here, nothing is global but the default engine, and a test may give its own
+`call`.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .answer import Answer
+from .caching import AnswerCache, NotStored
+from .errors import MmaiError, SchemaMismatchError
+from .fallback import Run, ask_again, ask_chain
+from .keeping import key_of, may_be_kept, read_entry
+from .ledger import Ledger
+from .markup import extract_code
+from .options import make_request
+from .pricing import context_window, price
+from .recording import Recorder, check_key, fingerprint, log_outcome
+from .records import Completion, Estimate, OnText, Request, Route, Situation, Usage
+from .resources import Call, Resources
+from .routing import choose_route
+from .schemas import as_instance, parse_answer
+from .settings import ModelSpec, Settings
+from .tokens import estimate_messages
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Engine", "default_engine"]
+
+TYPICAL_OUTPUT = 400
+"""Tokens an answer is taken to have when its cost is estimated and no max_tokens is set."""
+SMALLEST_WINDOW = 4_000
+"""Prompts below this many tokens fit every hosted model, so no price data is read for them."""
+AMBIGUOUS_COST = 0.05
+"""USD: a call that timed out and may have been billed is repeated only below this estimate."""
+
+
+@dataclass
+class _Walk:
+    """What one call carries from step to step."""
+
+    settings: Settings
+    request: Request
+    route: Route
+    recorder: Recorder
+    run: Run
+    notes: tuple[str, ...] = ()
+
+
+class Engine(Resources):
+    """Routes, caches, calls, prices and records.
+
+    Args:
+        settings: the settings to start with; default: as `load_settings` finds them.
+        call: `call(request, spec, on_text) -> Completion`; default: the network.
+        ledger: where the rows go; default: the settings' ledger file.
+        cache: the answers; default: the settings' cache folder.
+        sleep: waits between retries, in seconds; tests give their own.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        call: Call | None = None,
+        ledger: Ledger | None = None,
+        cache: AnswerCache | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        super().__init__(settings, call=call, ledger=ledger, cache=cache)
+        self._sleep = sleep
+        self._last: Answer | None = None
+
+    # -- the walk
+
+    def answer(
+        self, request: Request, on_text: OnText | None = None, notes: Sequence[str] = ()
+    ) -> Answer:
+        """Route, look into the cache, else ask one model after the other; record and answer.
+
+        Raises:
+            MmaiError: with `attempts` and, where something had come, `partial`.
+            KeyboardInterrupt: what had come is in `last()`.
+        """
+        walk = self._begin(request, on_text, tuple(notes))
+        try:
+            completion = self._from_cache(walk) or ask_chain(
+                [walk.settings.find(name) for name in walk.route.chain],
+                partial(self._ask_model, walk),
+                walk.run,
+                context_window,
+            )
+        except BaseException as error:
+            self._keep_partial(walk, error)
+            raise
+        return self._finish(walk, completion)
+
+    def ask(
+        self, prompt: str | None = None, *, on_text: OnText | None = None, **options: Any
+    ) -> Answer:
+        """The answer to a prompt; the options are those of `mmai_nb.ask`."""
+        schema = options.get("schema")
+        asked = make_request(prompt, self.settings, **options)
+        answer = self.answer(asked.request, on_text, asked.notes)
+        if isinstance(schema, type):
+            return self._remember(
+                answer.with_parsed(as_instance(schema, answer.parsed, answer.text))
+            )
+        return answer
+
+    def route(self, request: Request) -> Route:
+        """What would happen to the request, with tokens and cost estimated; nothing is sent."""
+        request, settings = self.in_force(request)
+        route = self._route(request, settings)
+        tokens, output = estimate_messages(request.messages), _likely_output(request)
+        estimates = tuple(
+            Estimate(name, tokens, output, price(Usage(tokens, output), settings.find(name)).usd)
+            for name in route.chain
+        )
+        return replace(route, estimates=estimates)
+
+    # -- its steps
+
+    def _begin(self, request: Request, on_text: OnText | None, notes: tuple[str, ...]) -> _Walk:
+        request, settings = self.in_force(request)
+        route = self._route(request, settings)
+        recorder = Recorder(
+            send=self.call,
+            ledger=self.ledger,
+            settings=settings,
+            call_id=uuid.uuid4().hex,
+            secret=self.secret,
+            session=self.session,
+            notebook=self.notebook(),
+            tag=request.tag,
+            route=route,
+        )
+        run = Run(
+            settings,
+            self.breakers,
+            on_text,
+            request.timeout or settings.timeout,
+            breaker_key=_breaker_key,
+            retry_ambiguous=partial(_cheap, request),
+        )
+        if self._sleep is not None:
+            run.sleep = self._sleep
+        return _Walk(settings, request, route, recorder, run, notes)
+
+    def _route(self, request: Request, settings: Settings) -> Route:
+        specs = settings.models.values()
+        big = estimate_messages(request.messages) > SMALLEST_WINDOW
+        windows = {s.name: context_window(s) if big else s.context_window for s in specs}
+        stopped = (
+            {s.name for s in specs if self.breakers.is_open(_breaker_key(s))}
+            if self.breakers
+            else set[str]()
+        )
+        return choose_route(request, settings, Situation(frozenset(stopped), windows))
+
+    def _from_cache(self, walk: _Walk) -> Completion | None:
+        """A kept answer of any model of the chain: it wins over a call that costs money."""
+        if not walk.request.cache or walk.request.refresh:
+            return None
+        for name in walk.route.chain:
+            key = key_of(walk.request, walk.settings.find(name))
+            completion = read_entry(self.cache.look(key))
+            if completion is not None:
+                self._say(walk, completion)
+                return _as_hit(walk, completion, key)
+        return None
+
+    def _ask_model(self, walk: _Walk, spec: ModelSpec) -> Completion:
+        """One model of the chain, through the cache: asked once at a time, kept if it may be."""
+        request, run = walk.request, walk.run
+        check_key(spec)
+        key = key_of(request, spec)
+
+        def pay(on_text: OnText | None) -> dict[str, Any]:
+            call = partial(_recorded, walk, key)
+            completion = ask_again(call, request, spec, run, on_text)
+            if not may_be_kept(completion, request):
+                raise NotStored(completion.as_json())
+            return completion.as_json()
+
+        if not request.cache:
+            return ask_again(partial(_recorded, walk, None), request, spec, run, run.text_sink)
+        fetch = partial(self.cache.fetch, key, pay, on_text=run.text_sink, timeout=run.left)
+        fetched = fetch(refresh=request.refresh)
+        completion = read_entry(fetched.value)
+        if completion is None:  # an entry of another shape: overwritten
+            fetched = fetch(refresh=True)
+            completion = Completion.from_json(fetched.value)
+        if fetched.how == "hit":
+            self._say(walk, completion)
+        return completion if fetched.how == "paid" else _as_hit(walk, completion, key)
+
+    @staticmethod
+    def _say(walk: _Walk, completion: Completion) -> None:
+        if walk.run.text_sink is not None:
+            walk.run.text_sink(completion.text)
+
+    def _finish(self, walk: _Walk, completion: Completion) -> Answer:
+        answer = self._remember(self._answer_of(walk, completion))
+        log_outcome(answer.attempts)
+        if walk.request.format == "code":
+            return self._remember(answer.with_parsed(extract_code(answer.text)))
+        if walk.request.format != "json":
+            return answer
+        try:
+            parsed = parse_answer(answer.text, walk.request.schema)
+        except SchemaMismatchError as error:
+            error.attempts, error.call_id = answer.attempts, answer.call_id
+            raise
+        return self._remember(answer.with_parsed(parsed))
+
+    def _answer_of(self, walk: _Walk, completion: Completion) -> Answer:
+        return Answer(
+            completion.text,
+            completion=completion,
+            route=walk.route,
+            attempts=tuple(walk.recorder.attempts),
+            call_id=walk.recorder.call_id,
+            format=walk.request.format,
+            notes=walk.notes,
+        )
+
+    def _keep_partial(self, walk: _Walk, error: BaseException) -> None:
+        """Nothing is lost: what had come is the last answer, and the error carries its attempts."""
+        attempts = tuple(walk.recorder.attempts)
+        if isinstance(error, MmaiError):
+            error.attempts, error.call_id = attempts, walk.recorder.call_id
+        came = getattr(error, "partial", None)
+        if isinstance(came, Completion):
+            note = (*came.notes, "partial: the answer ended early")
+            self._remember(self._answer_of(walk, replace(came, notes=note)))
+        log_outcome(attempts, error)
+
+    def _remember(self, answer: Answer) -> Answer:
+        self._last = answer
+        return answer
+
+    # -- looking back
+
+    def last(self) -> Answer | None:
+        """The last answer of this engine, a partial one included."""
+        return self._last
+
+    def costs(self, **options: Any) -> DataFrame:
+        """One row per attempt; see `Ledger.frame`."""
+        return self.ledger.frame(**options)
+
+    def summary(self, by: str | Sequence[str] = "model") -> DataFrame:
+        """Calls, tokens, cost, rates and latency by column; see `Ledger.summary`."""
+        return self.ledger.summary(by)
+
+
+_default: Engine | None = None
+_default_lock = threading.Lock()
+
+
+def default_engine() -> Engine:
+    """The engine behind `mmai_nb.ask` and `%%ai`; made at its first use."""
+    global _default
+    with _default_lock:
+        if _default is None:
+            _default = Engine()
+        return _default
+
+
+def _recorded(
+    walk: _Walk, key: str | None, request: Request, spec: ModelSpec, on_text: OnText | None
+) -> Completion:
+    return walk.recorder.call(request, spec, on_text, key)
+
+
+def _as_hit(walk: _Walk, completion: Completion, key: str) -> Completion:
+    completion = replace(completion, cache_hit=True)
+    walk.recorder.cache_hit(completion, key)
+    return completion
+
+
+def _breaker_key(spec: ModelSpec) -> str:
+    return f"{spec.base_url} {spec.model} {fingerprint(spec)}"
+
+
+def _likely_output(request: Request) -> int:
+    return int(request.params.get("max_tokens", TYPICAL_OUTPUT))
+
+
+def _cheap(request: Request, spec: ModelSpec) -> bool:
+    usage = Usage(estimate_messages(request.messages), _likely_output(request))
+    cost = price(usage, spec).usd
+    return cost is not None and cost < AMBIGUOUS_COST

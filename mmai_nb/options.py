@@ -1,0 +1,281 @@
+"""From what the user typed to a Request: every option checked before anything is sent.
+
+Both doors, the function and the magic, come through here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import OptionError, PromptError, SecretInPromptError
+from .interpolation import DATA_NOTE, check_prompt, has_data
+from .records import Message, Request
+from .redaction import find_secret
+from .schemas import as_schema
+from .settings import Settings
+
+__all__ = ["FORMATS", "Asked", "make_request"]
+
+FORMATS = ("markdown", "text", "code", "json", "html")
+ROLES = ("system", "user", "assistant")
+
+INSTRUCTIONS = {
+    "code": "Answer with code only, in one fenced block that names its language.",
+    "json": "Answer with one JSON value only: no prose, no code fence.",
+    "html": "Answer with HTML source only: no prose around it.",
+}
+"""What a format adds to the system message; a format without a line here adds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked request, and what the reader should know about how it was read."""
+
+    request: Request
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Options:
+    model: str | None = "auto"
+    tier: str | None = None
+    system: str | None = None
+    messages: Sequence[Mapping[str, Any]] | None = None
+    schema: Any = None
+    format: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    params: Mapping[str, Any] | None = None
+    fallback: str | Sequence[str] = ()
+    cache: bool = True
+    refresh: bool = False
+    timeout: float | None = None
+    tag: str | None = None
+    frames: int = 0
+    allow_secrets: bool = False
+
+
+def make_request(prompt: str | None, settings: Settings, **given: Any) -> Asked:
+    """The request for a prompt and the options of `ask`, with the settings' defaults filled in.
+
+    Raises:
+        OptionError: an option is wrong; the message shows the value and what is allowed.
+        PromptError: the prompt cannot be sent as it is.
+        SecretInPromptError: it holds a key, token or password.
+    """
+    options = _Options(**given)
+    if options.refresh and not options.cache:
+        raise OptionError("refresh overwrites the cache and cache=False leaves it out: give one")
+    form = _choice("format", options.format or settings.format, FORMATS)
+    messages, notes = _messages(prompt, options, settings)
+    schema = None if options.schema is None else as_schema(options.schema)
+    messages = _with_system(messages, form, schema)
+    if not (options.allow_secrets or settings.allow_secrets):
+        _refuse_secrets(messages)
+    request = Request(
+        messages=messages,
+        model=_model_name("model", options.model),
+        tier=options.tier,
+        params=_params(options, settings),
+        schema=schema,
+        format="json" if schema is not None and options.format is None else form,
+        fallback=_names("fallback", options.fallback),
+        cache=_flag("cache", options.cache) and settings.cache.enabled,
+        refresh=_flag("refresh", options.refresh),
+        timeout=_number("timeout", options.timeout, above=0.0, most=86_400.0, unit="seconds"),
+        tag=_tag(options.tag),
+        frames=options.frames,
+    )
+    return Asked(request, notes)
+
+
+def _messages(
+    prompt: str | None, options: _Options, settings: Settings
+) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    if (prompt is None) == (options.messages is None):
+        raise PromptError("give either a prompt or messages=[…]")
+    system = options.system if options.system is not None else settings.system
+    chat = [{"role": "user", "content": prompt}] if options.messages is None else options.messages
+    if isinstance(chat, str | bytes | Mapping) or not isinstance(chat, Sequence):
+        raise PromptError(
+            f'messages must be a list like [{{"role": "user", "content": "…"}}], not a '
+            f"{type(chat).__name__}"
+        )
+    if not chat:
+        raise PromptError("messages is empty: give at least one message of role user")
+    made: list[Message] = []
+    notes: list[str] = []
+    for index, entry in enumerate(chat):
+        content, said = _content(entry, index, options.messages is None, settings)
+        made.append(content)
+        notes += said
+    if made[-1].role == "system":
+        raise PromptError("messages end with a system message: the last one must ask something")
+    if system is not None:
+        if not isinstance(system, str):
+            raise OptionError(f"system must be a str, not {type(system).__name__}")
+        if made[0].role == "system" and options.system is not None:
+            raise OptionError("system is given twice: as system= and in messages[0]")
+        if system.strip() and made[0].role != "system":
+            cleaned, said = check_prompt(system, settings.max_prompt_chars)
+            made.insert(0, Message("system", cleaned))
+            notes += said
+    total = sum(len(m.content) for m in made)
+    if total > settings.max_prompt_chars:
+        raise PromptError(
+            f"the messages have {total:,} characters together, over max_prompt_chars = "
+            f"{settings.max_prompt_chars:,}: shorten them or raise it with %ai config"
+        )
+    return tuple(made), tuple(notes)
+
+
+def _content(
+    entry: Any, index: int, plain: bool, settings: Settings
+) -> tuple[Message, tuple[str, ...]]:
+    where = "the prompt" if plain else f"messages[{index}]"
+    if isinstance(entry, Message):
+        entry = {"role": entry.role, "content": entry.content}
+    if not isinstance(entry, Mapping) or not {"role", "content"} <= entry.keys():
+        raise PromptError(f'{where} must be a dict with "role" and "content"')
+    role, content = entry["role"], entry["content"]
+    if role not in ROLES:
+        raise PromptError(f"{where} has the role {role!r}: use {', '.join(ROLES)}")
+    if not isinstance(content, str):
+        raise PromptError(
+            f"{where} must be text, not {type(content).__name__}: give str(…) or json.dumps(…)"
+        )
+    if role == "assistant" and not content.strip():
+        return Message(role, content), ()
+    cleaned, notes = check_prompt(str(content), settings.max_prompt_chars)
+    return Message(role, cleaned), notes
+
+
+def _with_system(
+    messages: tuple[Message, ...], form: str, schema: Mapping[str, Any] | None
+) -> tuple[Message, ...]:
+    """The messages with what the format and fenced data need said in the system message."""
+    lines = (
+        [INSTRUCTIONS["json" if schema is not None else form]]
+        if (schema is not None or form in INSTRUCTIONS)
+        else []
+    )
+    if any(has_data(m.content) for m in messages):
+        lines.append(DATA_NOTE)
+    if not lines:
+        return messages
+    if messages[0].role == "system":
+        first = Message("system", "\n\n".join([messages[0].content, *lines]))
+        return (first, *messages[1:])
+    return (Message("system", "\n\n".join(lines)), *messages)
+
+
+def _refuse_secrets(messages: Iterable[Message]) -> None:
+    for message in messages:
+        found = find_secret(message.content, os.environ)
+        if found:
+            raise SecretInPromptError(
+                f"the prompt holds {found}; take it out, or pass --allow-secrets "
+                "(allow_secrets=True) if it is meant to be sent"
+            )
+
+
+def _params(options: _Options, settings: Settings) -> dict[str, Any]:
+    params = dict(options.params or {})
+    for name in params:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise OptionError(f"{name!r} is no parameter's name: use letters, digits and _")
+        if name in {"model", "messages", "stream", "stream_options", "response_format", "n"}:
+            raise OptionError(f"the parameter {name!r} is set by mmai_nb itself: leave it out")
+    for name, value in (("temperature", options.temperature), ("max_tokens", options.max_tokens)):
+        if value is not None and name in params:
+            raise OptionError(f"{name} is given twice: as an option and as a parameter")
+        default = getattr(settings, name)
+        if value is not None or (name not in params and default is not None):
+            params[name] = default if value is None else value
+    if "temperature" in params:
+        params["temperature"] = _number("temperature", params["temperature"], least=0.0, most=2.0)
+    if "max_tokens" in params:
+        params["max_tokens"] = _whole("max_tokens", params["max_tokens"], 1, 1_000_000)
+    try:
+        json.dumps(params, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"params must hold plain JSON values: {error}"[:200]) from error
+    return params
+
+
+def _number(
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float,
+    unit: str = "",
+) -> float | None:
+    """A finite number in its range, or None; whole floats become int so that 0 and 0.0 are one."""
+    if value is None:
+        return None
+    low = least if least is not None else above
+    asks = f"{name} must be a number from {low:g} to {most:g} {unit}".rstrip()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OptionError(f"{asks}, not {str(value)[:40]!r}")
+    if not math.isfinite(value) or value > most or value < (low or 0.0) or value == above:
+        raise OptionError(f"{asks}, not {value!r}"[:200])
+    return value
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        shown = str(value) if not isinstance(value, int) or abs(value) < 10**12 else "a huge number"
+        raise OptionError(f"{name} must be a whole number from {least:,} to {most:,}, not {shown}")
+    return value
+
+
+def _choice(name: str, value: Any, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise OptionError(f"{name} must be one of {', '.join(allowed)}, not {str(value)[:40]!r}")
+    return str(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be True or False, not {value!r}"[:200])
+    return value
+
+
+def _model_name(what: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise OptionError(
+            f'{what} must be a model\'s name or "auto", not {value!r}; see %ai models'
+        )
+    if len(value) > 200 or any(c.isspace() or not c.isprintable() for c in value.strip()):
+        shown = value[:40] + ("…" if len(value) > 40 else "")
+        raise OptionError(
+            f"{what} {shown!r} is no model's name (no spaces, at most 200 characters)"
+        )
+    return value.strip()
+
+
+def _names(what: str, value: Any) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, Sequence):
+        raise OptionError(f"{what} must be a list of models' names, not {type(value).__name__}")
+    return tuple(_model_name(what, name) for name in names)
+
+
+def _tag(value: Any) -> str | None:
+    if value is None:
+        return None
+    if (
+        not isinstance(value, str)
+        or not value.strip()
+        or len(value) > 200
+        or not value.isprintable()
+    ):
+        raise OptionError(f"tag must be a short text on one line, not {str(value)[:40]!r}")
+    return value.strip()

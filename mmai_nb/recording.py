@@ -1,0 +1,248 @@
+"""One attempt, recorded: its row is in the ledger before the request leaves, its outcome after."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from .errors import MissingKeyError, MmaiError, ParameterAdaptedError, TimedOutError
+from .interpolation import seal
+from .keys import find_key
+from .ledger import Ledger
+from .pricing import price
+from .records import NANO, Attempt, Completion, Cost, Message, OnText, Request, Route, Status, Usage
+from .settings import ModelSpec, Settings
+
+__all__ = ["Recorder", "check_key", "fingerprint", "log_outcome", "notebook_name"]
+
+log = logging.getLogger("mmai_nb")
+
+Send = Callable[[Request, ModelSpec, OnText | None], Completion]
+
+
+def notebook_name() -> str | None:
+    """The notebook's path as the front end tells it (JupyterLab, Notebook 7), or None."""
+    return os.environ.get("JPY_SESSION_NAME") or None
+
+
+@dataclass
+class Recorder:
+    """Wraps `send` so that each of its requests is one row of the ledger, whatever happens to it.
+
+    Args:
+        send: what really asks the model.
+        ledger: where the rows go.
+        settings: the settings in force.
+        call_id: of the whole call; the rows are numbered within it.
+        secret: the user's own, for the fences around data.
+    """
+
+    send: Send
+    ledger: Ledger
+    settings: Settings
+    call_id: str
+    secret: bytes
+    session: str
+    notebook: str | None = None
+    tag: str | None = None
+    route: Route | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def call(
+        self, request: Request, spec: ModelSpec, on_text: OnText | None, cache_key: str | None
+    ) -> Completion:
+        """One request: intent row, request, price, outcome row.
+
+        Raises:
+            MmaiError, KeyboardInterrupt: what `send` raised, its row written first.
+        """
+        row = self._row(spec, cache_key)
+        self.ledger.begin(row)
+        started = time.monotonic()
+        try:
+            answered = self.send(self._sealed(request), spec, on_text)
+        except MmaiError as error:
+            self._finish(self._failed(row, spec, error, time.monotonic() - started))
+            raise
+        except BaseException as interrupt:
+            partial = getattr(interrupt, "partial", None)
+            row = replace(row, status="cancelled", error_type=type(interrupt).__name__)
+            row = replace(row, duration_s=time.monotonic() - started)
+            self._finish(self._with_usage(row, spec, partial))
+            raise
+        completion = self._own(answered, spec)
+        row = self._with_usage(replace(row, status="ok"), spec, completion)
+        self._finish(row)
+        return completion
+
+    def cache_hit(self, completion: Completion, cache_key: str) -> None:
+        """The row of an answer that cost nothing."""
+        row = replace(
+            _with_facts(self._row_of(completion), completion),
+            cache_key=cache_key,
+            cache_hit=True,
+            status="ok",
+            cost_nano=0,
+            cost_source="cache",
+            saved_nano=completion.cost.nano,
+        )
+        self._finish(row, new=True)
+
+    def _finish(self, row: Attempt, *, new: bool = False) -> None:
+        self.attempts.append(row)
+        if new:
+            self.ledger.record(row)
+        else:
+            self.ledger.finish(row)
+
+    def _row(self, spec: ModelSpec, cache_key: str | None) -> Attempt:
+        route = self.route
+        return Attempt(
+            call_id=self.call_id,
+            attempt=len(self.attempts) + 1,
+            ts=time.time(),
+            session=self.session,
+            notebook=self.notebook,
+            tag=self.tag,
+            provider=spec.provider,
+            endpoint=spec.base_url,
+            request_model=spec.model,
+            tier=route.tier if route else None,
+            complexity=route.complexity.score if route and route.complexity else None,
+            reason="; ".join(route.reasons) if route else None,
+            cache_key=cache_key,
+            simulated=spec.simulated,
+        )
+
+    def _row_of(self, completion: Completion) -> Attempt:
+        spec = self.settings.models.get(completion.model)
+        known = self._row(spec, None) if spec else None
+        row = known or Attempt(call_id=self.call_id, attempt=len(self.attempts) + 1, ts=time.time())
+        return replace(
+            row,
+            session=self.session,
+            notebook=self.notebook,
+            tag=self.tag,
+            provider=completion.provider,
+            endpoint=completion.endpoint,
+            request_model=completion.request_model,
+            simulated=completion.simulated,
+        )
+
+    def _sealed(self, request: Request) -> Request:
+        """The request as it is sent: data fences get a tag that nobody can guess."""
+        messages = tuple(Message(m.role, seal(m.content, self.secret)) for m in request.messages)
+        return replace(request, messages=messages)
+
+    def _own(self, answered: Completion, spec: ModelSpec) -> Completion:
+        """The completion under our names, priced."""
+        return replace(
+            answered,
+            model=spec.name,
+            provider=spec.provider,
+            endpoint=spec.base_url,
+            request_model=spec.model,
+            simulated=spec.simulated,
+            cost=price(answered.usage, spec, answered.created),
+        )
+
+    def _failed(self, row: Attempt, spec: ModelSpec, error: MmaiError, seconds: float) -> Attempt:
+        partial = getattr(error, "partial", None)
+        ambiguous = isinstance(error, TimedOutError) and error.ambiguous
+        status: Status = "unknown" if ambiguous else "error"
+        if isinstance(error, ParameterAdaptedError):
+            status = "adapted"
+        elif partial is not None and partial.text:
+            status = "partial"
+        row = replace(row, status=status, error_type=type(error).__name__, duration_s=seconds)
+        if status == "partial":
+            return self._with_usage(row, spec, partial)
+        # refused or failed without an answer: no provider charges for that; a time-out may be
+        # charged
+        return row if ambiguous else replace(row, cost_nano=0, cost_source="none")
+
+    def _with_usage(self, row: Attempt, spec: ModelSpec, completion: Completion | None) -> Attempt:
+        if completion is None:
+            return row
+        cost = completion.cost
+        if cost.nano is None:
+            cost = price(completion.usage, spec, completion.created)
+        return replace(
+            _with_facts(row, completion),
+            cost_nano=cost.nano,
+            cost_source=cost.source,
+            baseline_nano=self._baseline(completion.usage, spec, cost),
+        )
+
+    def _baseline(self, usage: Usage, spec: ModelSpec, cost: Cost) -> int | None:
+        """What the strongest tier's first model would have cost for the same tokens."""
+        strongest = self.settings.strongest
+        if strongest is None or strongest == spec.name:
+            return cost.nano
+        return price(replace(usage, reported_cost_usd=None), self.settings.find(strongest)).nano
+
+
+def check_key(spec: ModelSpec) -> None:
+    """Nothing, if the model's key is there or none is needed.
+
+    Raises:
+        MissingKeyError: names the variable to set.
+    """
+    if spec.api_key_env and not spec.simulated and not find_key(spec.api_key_env):
+        raise MissingKeyError(
+            f"{spec.name} needs an API key: set the environment variable {spec.api_key_env} "
+            "and try again (the next cell will see it)"
+        )
+
+
+def fingerprint(spec: ModelSpec) -> str:
+    """A short mark of the key in force, of no use to anyone who has it; "" without a key."""
+    try:
+        key = find_key(spec.api_key_env)
+    except MissingKeyError:
+        return ""
+    return hashlib.sha256(key.encode()).hexdigest()[:12] if key else ""
+
+
+def _with_facts(row: Attempt, completion: Completion) -> Attempt:
+    """The row with the tokens, times and names of what was answered."""
+    usage = completion.usage
+    return replace(
+        row,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        tokens_estimated=usage.estimated,
+        response_model=completion.response_model or None,
+        finish_reason=completion.finish_reason,
+        duration_s=completion.duration_s,
+        first_token_s=completion.first_token_s,
+    )
+
+
+def log_outcome(attempts: Sequence[Attempt], error: BaseException | None = None) -> None:
+    """One structured record a call, for listeners to the logger `mmai_nb`; no prompt in it."""
+    level = logging.INFO if error is None else logging.WARNING
+    if not attempts or not log.isEnabledFor(level):
+        return
+    last = attempts[-1]
+    facts = {
+        "call_id": last.call_id,
+        "status": "ok" if error is None else "error",
+        "model": last.request_model,
+        "input_tokens": last.input_tokens,
+        "output_tokens": last.output_tokens,
+        "duration_s": round(sum(a.duration_s or 0.0 for a in attempts), 3),
+        "cost_usd": sum(a.cost_nano or 0 for a in attempts) / NANO,
+        "cache_hit": last.cache_hit,
+        "attempts": len(attempts),
+    }
+    if error is not None:
+        facts["error_type"] = type(error).__name__
+    log.log(level, " ".join(f"{k}={v}" for k, v in facts.items()), extra={"mmai": facts})

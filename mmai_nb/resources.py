@@ -1,0 +1,171 @@
+"""What the engine stands on: settings, ledger, cache and client, each opened at its first use."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .caching import AnswerCache
+from .errors import CacheWarning, ConfigError, MissingKeyError
+from .fallback import Breakers
+from .interpolation import user_secret
+from .ledger import Ledger
+from .offline import demo_models, demo_tiers, serve_demo
+from .recording import fingerprint, notebook_name
+from .records import Completion, OnText, Request
+from .settings import CacheSettings, ModelSpec, Settings, change_settings, load_settings
+
+__all__ = ["Resources"]
+
+Call = Callable[[Request, ModelSpec, OnText | None], Completion]
+
+
+class Resources:
+    """Settings, ledger, cache, client and breakers of one engine; `Engine` has the arguments."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        call: Call | None = None,
+        ledger: Ledger | None = None,
+        cache: AnswerCache | None = None,
+    ) -> None:
+        self._settings = load_settings() if settings is None else settings
+        self._call, self._ledger, self._cache = call, ledger, cache
+        self._client: Any = None
+        self._secret: bytes | None = None
+        self._lock = threading.RLock()
+        self.breakers = Breakers()
+        self.session = uuid.uuid4().hex[:12]
+        self.notebook: Callable[[], str | None] = notebook_name
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    def configure(self, changes: Mapping[str, Any]) -> Settings:
+        """Put validated changes in force; an invalid one raises and changes nothing.
+
+        Raises:
+            ConfigError: names the key, the value and the nearest right key.
+        """
+        with self._lock:
+            self._settings = change_settings(self._settings, changes)
+            roots = {str(key).split(".")[0] for key in changes}
+            client, self._client = self._client, None
+            if "cache" in roots:
+                self._cache = None
+            if "ledger_path" in roots:
+                self._ledger = None
+        if client is not None:
+            client.close()
+        return self._settings
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        with self._lock:
+            if self._ledger is None:
+                self._ledger = Ledger(self._settings.ledger_file)
+            return self._ledger
+
+    @property
+    def cache(self) -> AnswerCache:
+        """The cache of answers."""
+        with self._lock:
+            if self._cache is None:
+                self._cache = _opened(self._settings.cache)
+            return self._cache
+
+    def call(self, request: Request, spec: ModelSpec, on_text: OnText | None) -> Completion:
+        """Ask one model once; the client (and openai) is made and imported at the first time."""
+        if self._call is not None:
+            return self._call(request, spec, on_text)
+        with self._lock:
+            if self._client is None:
+                from .client import Client
+
+                self._client = Client(self._settings)
+            client: Call = self._client.call
+        return client(request, _located(spec), on_text)
+
+    @property
+    def secret(self) -> bytes:
+        """The user's own secret, for the fences around data."""
+        if self._secret is None:
+            self._secret = user_secret(Path(self._settings.ledger_file).parent)
+        return self._secret
+
+    def in_force(self, request: Request) -> tuple[Request, Settings]:
+        """The request and the settings it runs under: with nothing configured, the demo's.
+
+        Raises:
+            MissingKeyError: nothing is configured, and this is neither IPython nor a call of the
+                demo.
+        """
+        settings, demo = self._settings, demo_models()
+        if request.model == "demo":
+            return replace(request, model="auto"), _with_demo(settings)
+        if request.model in demo and request.model not in settings.models:
+            return request, _with_demo(settings)
+        if settings.models:
+            return request, settings
+        if getattr(builtins, "__IPYTHON__", False) or os.environ.get("MMAI_DEMO") == "1":
+            return request, _with_demo(settings)
+        raise MissingKeyError(
+            "no model is configured: set a key such as OPENAI_API_KEY, or configure(models={…}); "
+            'to try it without one use model="demo" or MMAI_DEMO=1'
+        )
+
+    @property
+    def settings_for_display(self) -> Settings:
+        """The settings, with the demo's models where nothing is configured."""
+        return self._settings if self._settings.models else _with_demo(self._settings)
+
+    @staticmethod
+    def key_state(spec: ModelSpec) -> str:
+        """Whether the model's key is there: set, missing or not needed; never the key."""
+        if spec.api_key_env is None or spec.simulated:
+            return "not needed"
+        return "set" if fingerprint(spec) else f"missing: {spec.api_key_env}"
+
+    def close(self) -> None:
+        """Let go of connections and files; the next call opens them again."""
+        with self._lock:
+            client, self._client = self._client, None
+            ledger = self._ledger
+        if client is not None:
+            client.close()
+        if ledger is not None:
+            ledger.close()
+
+
+def _opened(cache: CacheSettings) -> AnswerCache:
+    """The cache; a folder that the user did not name may be unusable, and costs a warning only."""
+    try:
+        return AnswerCache(cache.directory, max_age=cache.max_age, max_bytes=cache.max_size_bytes)
+    except ConfigError as error:
+        if cache.folder is not None:
+            raise
+        warnings.warn(f"{error}; until then answers are not kept", CacheWarning, stacklevel=4)
+        return AnswerCache(None)
+
+
+def _with_demo(settings: Settings) -> Settings:
+    return change_settings(settings, {"models": demo_models(), "tiers": demo_tiers()})
+
+
+def _located(spec: ModelSpec) -> ModelSpec:
+    """The demo's models live at an address of the moment; cache and ledger keep the stable one."""
+    if not spec.simulated:
+        return spec
+    return spec.model_copy(update={"base_url": serve_demo().base_url})

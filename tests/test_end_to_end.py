@@ -1,0 +1,244 @@
+"""The whole walk over real sockets: what the server counted is what the ledger holds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.llama_server import llama_server
+from support.stub_server import StubServer, chunk, event, http, ok, sse, status, stream
+
+from mmai_nb.caching import AnswerCache
+from mmai_nb.engine import Engine
+from mmai_nb.errors import ChainExhaustedError, MmaiError, TruncatedStreamError
+from mmai_nb.ledger import Ledger
+from mmai_nb.settings import Settings
+
+FREE = {"input_price": 0, "output_price": 0}
+
+
+@pytest.fixture
+def stub() -> Iterator[StubServer]:
+    with StubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def engine(stub, tmp_path) -> Iterator[Engine]:
+    settings = Settings(
+        models={
+            "a": {"base_url": stub.base_url, "input_price": 1.0, "output_price": 2.0},
+            "b": {"base_url": stub.base_url, "input_price": 1.0, "output_price": 2.0},
+        },
+        tiers=[{"name": "only", "up_to": 1.0, "chain": ["a", "b"]}],
+        backoff_base=0.01,
+        gap_timeout=1.0,
+        first_token_timeout=1.0,
+    )
+    made = Engine(
+        settings, ledger=Ledger(tmp_path / "l.sqlite3"), cache=AnswerCache(tmp_path / "cache")
+    )
+    yield made
+    made.close()
+
+
+def unknown_parameter(name: str) -> Any:
+    message = f"Unsupported parameter: '{name}' is not supported with this model."
+    return status(400, message, error={"param": name, "code": "unsupported_parameter"})
+
+
+SCENARIOS: dict[str, tuple[list[Any], list[str]]] = {
+    "an answer": ([ok("hi")], ["ok"]),
+    "a stream": ([sse("h", "i")], ["ok"]),
+    "busy, then an answer": ([status(503), ok("hi")], ["error", "ok"]),
+    "slow down, then an answer": ([status(429, retry_after=0), ok("hi")], ["error", "ok"]),
+    "no credit, then the next model": ([status(402), ok("hi")], ["error", "ok"]),
+    "not allowed, then the next model": ([status(401), ok("hi")], ["error", "ok"]),
+    "a parameter is refused once": ([unknown_parameter("max_tokens"), ok("hi")], ["adapted", "ok"]),
+    "an empty answer, then one": ([ok(""), ok("hi")], ["error", "ok"]),
+    "garbled, then an answer": ([http(200, b"{broken"), ok("hi")], ["error", "ok"]),
+    "refused for good": ([status(400)], ["error"]),
+    "everything fails": ([status(500)], ["error"] * 6),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_request_the_server_saw_is_one_row(engine, stub, name, streamed):
+    plays, statuses = SCENARIOS[name]
+    stub.play(*plays)
+    on_text: Callable[[str], None] | None = (lambda piece: None) if streamed else None
+    if statuses[-1] == "ok":
+        assert engine.ask("hi", max_tokens=9, on_text=on_text) == "hi"
+    else:
+        with pytest.raises(MmaiError) as caught:
+            engine.ask("hi", max_tokens=9, on_text=on_text)
+        assert [a.status for a in caught.value.attempts] == statuses
+    frame = engine.costs()
+    assert stub.count == len(frame) == len(statuses)
+    assert frame.status.tolist() == statuses
+    assert not frame.cache_hit.any()
+
+
+def test_what_a_call_costs_is_what_the_server_reported(engine, stub):
+    stub.play(ok("hi"))
+    answer = engine.ask("hi")
+    assert answer.cost_usd == pytest.approx((11 * 1.0 + 7 * 2.0) / 1e6)
+    assert engine.costs().cost_usd.sum() == answer.cost_usd
+
+
+def test_a_stream_that_ends_too_soon_is_not_kept_and_its_text_is(engine, stub):
+    stub.play(stream([event(chunk("The first ")), event(chunk("half"))]), ok("whole"))
+    with pytest.raises(TruncatedStreamError) as caught:
+        engine.ask("hi", on_text=lambda piece: None)
+    assert caught.value.partial.text == "The first half"
+    assert engine.last() == "The first half"
+    assert engine.costs().status.tolist() == ["partial"]
+    assert engine.ask("hi") == "whole"
+
+
+def test_a_stream_that_nobody_watched_is_asked_again(engine, stub):
+    stub.play(http(200, b'{"choices": [{"message"'), ok("whole"))
+    assert engine.ask("hi") == "whole"
+
+
+def test_sixty_four_threads_make_one_request(engine, stub):
+    stub.play(ok("hi").after(0.3))
+    answers: list[str] = []
+    threads = [threading.Thread(target=lambda: answers.append(engine.ask("hi"))) for _ in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert answers == ["hi"] * 64
+    assert stub.count == 1
+
+
+@pytest.mark.slow
+def test_four_processes_make_one_request(engine, stub, tmp_path):
+    stub.play(ok("hi").after(1.0))
+    code = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from mmai_nb.caching import AnswerCache
+        from mmai_nb.engine import Engine
+        from mmai_nb.ledger import Ledger
+        from mmai_nb.settings import Settings
+        free = {{"input_price": 0, "output_price": 0}}
+        engine = Engine(
+            Settings(models={{"a": {{"base_url": {stub.base_url!r}, **free}}}}),
+            ledger=Ledger(Path({str(tmp_path / "shared.sqlite3")!r})),
+            cache=AnswerCache(Path({str(tmp_path / "shared")!r})),
+        )
+        print(engine.ask("hi"))
+        """
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert [p.communicate(timeout=60)[0].strip() for p in running] == ["hi"] * 4
+    assert stub.count == 1
+    assert len(Ledger(tmp_path / "shared.sqlite3").frame()) == 4
+
+
+def test_an_engine_made_anew_finds_the_answer_without_a_request(engine, stub, tmp_path):
+    stub.play(ok("hi"))
+    engine.ask("hi")
+    again = Engine(engine.settings, ledger=Ledger(None), cache=AnswerCache(tmp_path / "cache"))
+    assert again.ask("hi").cache_hit
+    assert stub.count == 1
+
+
+def test_nothing_the_user_did_not_set_is_on_the_wire(engine, stub):
+    stub.play(ok("hi"))
+    engine.ask("hi")
+    assert set(stub.requests[0].json) == {"model", "messages"}
+
+
+def test_the_key_is_in_no_artefact(stub, tmp_path, monkeypatch, caplog):
+    canary = "canary-7f3a91c2e5d84b60"
+    monkeypatch.setenv("ACME_API_KEY", canary)
+    model = {"base_url": stub.base_url, "api_key_env": "ACME_API_KEY", **FREE}
+    engine = Engine(
+        Settings(models={"a": model}, backoff_base=0.01),
+        ledger=Ledger(tmp_path / "kept" / "l.sqlite3"),
+        cache=AnswerCache(tmp_path / "kept" / "cache"),
+    )
+    stub.play(ok("hi"), status(401, f"Incorrect API key provided: {canary}"))
+    with caplog.at_level("DEBUG", "mmai_nb"):
+        answer = engine.ask("hi")
+        with pytest.raises(MmaiError) as caught:
+            engine.ask("something else")
+    engine.ledger.close()
+    assert canary in stub.requests[0].headers["authorization"]
+    texts = [str(caught.value), repr(getattr(caught.value, "__notes__", ""))]
+    texts += [caplog.text, repr(answer), json.dumps(answer.mime_bundle()[0]), repr(vars(engine))]
+    assert not [t for t in texts if canary in t]
+    files = [p for p in (tmp_path / "kept").rglob("*") if p.is_file()]
+    assert files
+    assert not [p for p in files if canary.encode() in p.read_bytes()]
+    engine.close()
+
+
+def test_a_chain_that_fails_tells_each_models_reason_on_one_line(engine, stub):
+    stub.play(status(401))
+    with pytest.raises(ChainExhaustedError) as caught:
+        engine.ask("hi")
+    assert "a: Auth 401" in str(caught.value)
+    assert "b: Auth 401" in str(caught.value)
+    assert len(str(caught.value)) <= 200
+
+
+@pytest.mark.slow
+@pytest.mark.llama
+def test_a_real_server_answers_a_whole_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with llama_server(tmp_path) as llama:
+        monkeypatch.setenv("LLAMA_API_KEY", llama.key)
+        model = {"base_url": llama.base_url, "api_key_env": "LLAMA_API_KEY", **FREE}
+        engine = Engine(
+            Settings(models={"tiny": {"model": llama.alias, **model}}),
+            ledger=Ledger(tmp_path / "l.sqlite3"),
+            cache=AnswerCache(tmp_path / "cache"),
+        )
+        pieces: list[str] = []
+        schema = {
+            "type": "object",
+            "properties": {"ok": {"type": "boolean"}},
+            "required": ["ok"],
+            "additionalProperties": False,
+        }
+        first = engine.ask("Is it so?", schema=schema, max_tokens=300, on_text=pieces.append)
+        again = engine.ask("Is it so?", schema=schema, max_tokens=300)
+        assert isinstance(first.parsed["ok"], bool)
+        assert "".join(pieces) == first
+        assert (again.parsed, again.cache_hit) == (first.parsed, True)
+        frame = engine.costs()
+        assert frame.tokens_estimated.tolist() == [False, False]
+        assert frame.cost_usd.tolist() == [0.0, 0.0]
+        engine.close()
+
+
+def test_usage_in_the_last_chunk_without_choices_is_taken(engine, stub):
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    stub.play(sse("hi", usage=usage))
+    answer = engine.ask("hi", on_text=lambda piece: None)
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (100, 20)
+
+
+def test_a_wrong_answer_of_the_schema_is_not_kept(engine, stub):
+    from mmai_nb.errors import SchemaMismatchError
+
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    stub.play(ok('{"n": "many"}'), ok('{"n": 3}'))
+    with pytest.raises(SchemaMismatchError):
+        engine.ask("how many?", schema=schema)
+    assert engine.ask("how many?", schema=schema).parsed == {"n": 3}
+    assert stub.count == 2
