@@ -1,0 +1,165 @@
+"""How an answer appears while it comes: in a notebook, in a terminal, or not at all.
+
+In a notebook: one output that is updated in place, at once for the first text and then at most
+every max(0.1 s, length / 200 kB/s, 5 × the last render), the last state always. More would overrun
+the server's limit of 1 MB/s and be dropped.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .answer import Answer, render
+from .markup import clean_text, escape
+
+__all__ = ["Silent", "View", "view_for"]
+
+SLOWEST_RATE = 200_000
+"""Bytes per second that updates of one output may take."""
+SHORTEST_GAP = 0.1
+"""Seconds between two updates."""
+
+
+class View(Protocol):
+    """What the magic tells about an answer that is on its way."""
+
+    def waiting(self, words: str) -> None:
+        """Nothing has come yet; `words` say what is asked."""
+
+    def text(self, piece: str) -> None:
+        """A piece of the answer came."""
+
+    def done(self, answer: Answer, details: str = "") -> None:
+        """The whole answer is there."""
+
+    def stopped(self, words: str) -> None:
+        """It ended early; what came stays, with `words` under it."""
+
+
+class Silent:
+    """Shows nothing (`-q`)."""
+
+    def waiting(self, words: str) -> None:
+        """Nothing is shown."""
+
+    def text(self, piece: str) -> None:
+        """Nothing is shown."""
+
+    def done(self, answer: Answer, details: str = "") -> None:
+        """Nothing is shown, and nothing later when the cell's value is."""
+        answer.mark_shown()
+
+    def stopped(self, words: str) -> None:
+        """Nothing is shown."""
+
+
+class Notebook:
+    """One output, updated in place.
+
+    Args:
+        format: how the text is shown.
+        publish: shows a MIME bundle; the keyword `update` says that it replaces the former one.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        format: str,
+        publish: Callable[..., None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._format, self._clock = format, clock
+        self._publish = publish or _publisher()
+        self._pieces: list[str] = []
+        self._shown = False
+        self._next = 0.0
+
+    def waiting(self, words: str) -> None:
+        """A grey line instead of an empty cell."""
+        self._show(
+            {"text/plain": words, "text/html": f'<div class="mmai-wait">{escape(words)}</div>'}
+        )
+
+    def text(self, piece: str) -> None:
+        """Show the text so far, if it is time."""
+        self._pieces.append(piece)
+        if self._clock() < self._next:
+            return
+        begin = self._clock()
+        bundle = render("".join(self._pieces), self._format, partial=True)
+        self._show(bundle)
+        end = self._clock()
+        size = sum(len(str(v)) for v in bundle.values())
+        self._next = end + max(SHORTEST_GAP, size / SLOWEST_RATE, 5 * (end - begin))
+
+    def done(self, answer: Answer, details: str = "") -> None:
+        """The last state, with its footer; the cell's value does not show it a second time."""
+        bundle, metadata = answer.mime_bundle(details=details)
+        self._show(bundle, metadata)
+        answer.mark_shown()
+
+    def stopped(self, words: str) -> None:
+        """The text so far with a line under it; the waiting line alone when nothing came."""
+        text = "".join(self._pieces)
+        if text:
+            self._show(render(text, self._format, footer=words))
+        elif self._shown:
+            self._show({"text/plain": words, "text/html": f"<div>{escape(words)}</div>"})
+
+    def _show(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        self._publish(bundle, metadata or {}, update=self._shown)
+        self._shown = True
+
+
+class Terminal:
+    """Text as it comes, the footer under it."""
+
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+        self._write = write or _to_stdout
+        self._last = ""
+
+    def waiting(self, words: str) -> None:
+        """A terminal shows its own cursor."""
+
+    def text(self, piece: str) -> None:
+        """Print the piece, without what could drive the terminal."""
+        self._last = clean_text(piece) or self._last
+        self._write(clean_text(piece))
+
+    def done(self, answer: Answer, details: str = "") -> None:
+        """Print what was not streamed; the footer is left for the prompt `Out[n]`."""
+        if not self._last:
+            self._write(clean_text(answer.text))
+        self._write("\n\n")
+        answer.mark_shown(left="\n".join(filter(None, [answer.footer(), details])))
+
+    def stopped(self, words: str) -> None:
+        """Print the words on a line of their own."""
+        self._write(("\n" if self._last else "") + words + "\n")
+
+
+def view_for(shell: Any, format: str, *, quiet: bool) -> View:
+    """The view that fits where the shell runs: a kernel shows MIME bundles, a terminal text."""
+    if quiet:
+        return Silent()
+    return Notebook(format) if hasattr(shell, "kernel") else Terminal()
+
+
+def _publisher() -> Callable[..., None]:
+    from IPython.display import publish_display_data
+
+    name = uuid.uuid4().hex
+
+    def publish(bundle: dict[str, Any], metadata: dict[str, Any], *, update: bool) -> None:
+        publish_display_data(bundle, metadata, transient={"display_id": name}, update=update)
+
+    return publish
+
+
+def _to_stdout(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

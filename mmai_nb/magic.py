@@ -1,0 +1,441 @@
+"""`%%ai`, `%ai` and their second name `mmai`: parse, call the engine, show the answer.
+
+Importing this module imports IPython and the standard library only: `%load_ext mmai_nb` stays
+quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import re
+import shlex
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from IPython.core.error import UsageError
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    magics_class,
+    no_var_expand,
+    output_can_be_silenced,
+)
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .answer import Answer
+    from .display import View
+    from .engine import Engine
+
+__all__ = ["MmaiMagics", "register", "unregister"]
+
+REFUSED = {"--api-key", "--key", "--token"}
+
+
+class _Once(argparse.Action):
+    """An option that may stand on the line once."""
+
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        seen = namespace.__dict__.setdefault("_seen", set())
+        if self.dest in seen:
+            parser.error(f"{option_string} is given twice")
+        seen.add(self.dest)
+        setattr(namespace, self.dest, True if self.nargs == 0 else values)
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argparse parser that speaks IPython's UsageError and knows near misses."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"%%ai: {message}"[:200])
+
+    def options(self) -> list[str]:
+        """Every option string."""
+        return [s for action in self._actions for s in action.option_strings]
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="%%ai", allow_abbrev=False, add_help=False, description="The prompt stands below."
+    )
+
+    def value(*names: str, **more: Any) -> None:
+        parser.add_argument(*names, action=_Once, **more)
+
+    def switch(*names: str, help: str) -> None:
+        parser.add_argument(*names, action=_Once, nargs=0, default=False, help=help)
+
+    parser.add_argument("words", nargs="*", metavar="MODEL | TIER | auto", help="who answers")
+    value("-m", "--model", metavar="NAME", help="the model, as a name of %%ai models")
+    value("-s", "--system", metavar="TEXT", help="the system message")
+    value("-t", "--temperature", type=float, metavar="0..2", help="sent only when given")
+    value("--max-tokens", type=_whole, metavar="N", help="the longest answer, in tokens")
+    parser.add_argument(
+        *("-o", "--option"),
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="any other parameter; may be repeated",
+    )
+    value(
+        *("-f", "--format"),
+        choices=["markdown", "text", "code", "json", "html"],
+        help="how it is asked for and shown",
+    )
+    value("--var", metavar="NAME", help="also put the answer into this variable")
+    parser.add_argument(
+        *("--fallback",),
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="tried next; repeatable",
+    )
+    switch("--no-cache", help="neither read nor write the cache")
+    switch("--refresh", help="ask again and overwrite the cached answer")
+    switch("--dry-run", help="show model, reasons, tokens and cost; send nothing")
+    value("--timeout", type=float, metavar="S", help="seconds for the whole call")
+    switch("--no-stream", help="show the answer only when it is whole")
+    switch("--raw", help="leave {names} as they are")
+    switch("--allow-secrets", help="send a prompt that holds a key")
+    value("--tag", metavar="WORD", help="a word for the ledger")
+    switch("-q", "--quiet", help="show nothing; the answer is in _ and in --var")
+    switch("-v", "--verbose", help="show reasons and attempts under the answer")
+    switch("-h", "--help", help="show this")
+    return parser
+
+
+def _whole(text: str) -> int:
+    if len(text) > 12:
+        raise argparse.ArgumentTypeError("the number is too large")
+    return int(text)
+
+
+_whole.__name__ = "whole number"
+
+
+@magics_class
+class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
+    """The magics, over one engine."""
+
+    def __init__(self, shell: InteractiveShell, engine: Engine | None = None) -> None:
+        super().__init__(shell)
+        self._ip, self._engine, self._parser = shell, engine, _parser()
+        self._told_about_m = False
+
+    @property
+    def engine(self) -> Engine:
+        """The engine; the default one is made when it is first needed."""
+        if self._engine is None:
+            from .engine import default_engine
+
+            self._engine = default_engine()
+        return self._engine
+
+    @no_var_expand  # type: ignore[untyped-decorator, unused-ignore]
+    @output_can_be_silenced  # type: ignore[untyped-decorator, unused-ignore]
+    @line_cell_magic  # type: ignore[untyped-decorator, unused-ignore]
+    def ai(self, line: str, cell: str | None = None) -> Any:
+        """Ask a model. `%%ai --help` and `%ai help` show the options and commands."""
+        return self._run(line, cell)
+
+    @no_var_expand  # type: ignore[untyped-decorator, unused-ignore]
+    @output_can_be_silenced  # type: ignore[untyped-decorator, unused-ignore]
+    @line_cell_magic  # type: ignore[untyped-decorator, unused-ignore]
+    def mmai(self, line: str, cell: str | None = None) -> Any:
+        """The same as `ai`, under a name that is always this package's."""
+        return self._run(line, cell)
+
+    def _run(self, line: str, cell: str | None) -> Any:
+        from .errors import OptionError
+
+        try:
+            return self._line(line) if cell is None else self._cell(line, cell)
+        except OptionError as error:
+            raise UsageError(str(error)) from error
+
+    # -- %ai
+
+    def _line(self, line: str) -> Any:
+        from .commands import command_for
+
+        line = line.strip()
+        if line.startswith("-- "):
+            return self._ask(line[3:], self._parser.parse_args([]))
+        command = command_for(line, lambda: self.engine, self.help_text())
+        if command is not None:
+            return command()
+        if line.startswith("-"):
+            raise UsageError(
+                "%ai takes a question or a command, no options: use %%ai with options, "
+                "or %ai -- TEXT to ask it as it is"
+            )
+        return self._ask(line, self._parser.parse_args([]))
+
+    def help_text(self) -> str:
+        """The options of `%%ai`."""
+        return self._parser.format_help().replace("%%", "%").replace("usage: %ai", "usage: %%ai")
+
+    # -- %%ai
+
+    def _cell(self, line: str, cell: str) -> Any:
+        options = self._parse(line)
+        if options.help:
+            from .commands import Page
+
+            return Page(self.help_text())
+        return self._ask(cell, options)
+
+    def _parse(self, line: str) -> argparse.Namespace:
+        tokens = _split(line)
+        for token in tokens:
+            name = token.split("=")[0]
+            if name in REFUSED:
+                raise UsageError(
+                    f"{name} is refused: a key typed in a cell is kept in the history and in the "
+                    "notebook. Rotate it, and set it in an environment variable"
+                )
+            if token.startswith("-") and len(token) > 1 and not _is_number(token):
+                self._check_option(name, tokens)
+        options = self._parser.parse_args(tokens)
+        if options.no_cache and options.refresh:
+            raise UsageError("--no-cache and --refresh exclude each other: give one")
+        self._take_model(options)
+        return options
+
+    def _check_option(self, name: str, tokens: Sequence[str]) -> None:
+        known = self._parser.options()
+        before = tokens[tokens.index(name) - 1] if name in tokens and tokens.index(name) else ""
+        if name in known or before in ("-s", "--system", "--tag", "-o", "--option"):
+            return
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near else "; %%ai --help shows them all"
+        raise UsageError(f"no option {name[:60]!r}{hint}")
+
+    def _take_model(self, options: argparse.Namespace) -> None:
+        words: list[str] = options.words
+        if len(words) > 1:
+            raise UsageError(
+                f"only one model's name may stand on the line, not {' '.join(words)[:60]!r}: "
+                "put the prompt below the first line"
+            )
+        if words and options.model is not None:
+            raise UsageError(f"two models: {words[0]!r} and -m {options.model!r}; give one")
+        if options.model is not None and options.model.startswith("{"):
+            options.option += _jupyter_ai_parameters(options.model)
+            options.model = None
+            if not self._told_about_m:
+                self._told_about_m = True
+                warnings.warn("-m {…} is read as parameters; here -m names a model", stacklevel=2)
+        options.model = words[0] if words else options.model
+
+    # -- both
+
+    def _ask(self, prompt: str, options: argparse.Namespace) -> Any:
+        from .commands import route_page
+        from .display import view_for
+        from .options import make_request
+
+        engine = self.engine
+        if options.var is not None and not options.var.isidentifier():
+            raise UsageError(f"--var {options.var!r} is no variable's name")
+        text, notes, frames = self._interpolated(prompt, options)
+        asked = make_request(text, engine.settings, frames=frames, **_request_options(options))
+        if options.dry_run:
+            return route_page(engine.route(asked.request))
+        view = view_for(self._ip, asked.request.format, quiet=options.quiet)
+        stream = engine.settings.stream and not options.no_stream and not options.quiet
+        answer = self._watched(
+            view,
+            lambda: engine.answer(
+                asked.request, view.text if stream else None, (*notes, *asked.notes)
+            ),
+        )
+        view.done(answer, _details(answer) if options.verbose else "")
+        return self._deliver(answer, options)
+
+    def _watched(self, view: View, ask: Any) -> Any:
+        """The answer; if it ends early, what came stays on the screen and the error goes on."""
+        from .errors import MmaiError
+
+        view.waiting("asking …")
+        try:
+            return ask()
+        except KeyboardInterrupt as interrupt:
+            view.stopped("interrupted: what came is in ai.last(); it was not cached")
+            interrupt._render_traceback_ = lambda: ["KeyboardInterrupt: the call was stopped"]  # type: ignore[attr-defined]
+            raise
+        except MmaiError as error:
+            view.stopped("" if getattr(error, "partial", None) is None else "broke off here")
+            raise
+
+    def _interpolated(
+        self, prompt: str, options: argparse.Namespace
+    ) -> tuple[str, tuple[str, ...], int]:
+        from .interpolation import interpolate
+
+        if options.raw or not self.engine.settings.interpolate:
+            return prompt, (), 0
+        found = interpolate(prompt, self._names(), max_chars=self.engine.settings.max_prompt_chars)
+        return found.text, found.notes, found.frames
+
+    def _names(self) -> dict[str, Any]:
+        """The user's variables, and In, Out and Err as the history has them."""
+        shell = self._ip
+        hidden = getattr(shell, "user_ns_hidden", {})
+        names = {k: v for k, v in shell.user_ns.items() if k not in hidden}
+        history = getattr(shell, "history_manager", None)
+        names["In"] = getattr(history, "input_hist_raw", [])
+        names["Out"] = shell.user_ns.get("Out", {})
+        names["Err"] = getattr(history, "exceptions", {})
+        return names
+
+    def _deliver(self, answer: Answer, options: argparse.Namespace) -> Answer:
+        from .markup import runnable_code
+
+        if options.var is not None:
+            self._ip.user_ns[options.var] = answer
+        if options.format == "code" and not options.quiet:
+            self._ip.set_next_input(runnable_code(answer.text), replace=False)
+        return answer
+
+
+def _request_options(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "model": "auto" if options.model is None else options.model,
+        "system": options.system,
+        "format": options.format,
+        "temperature": options.temperature,
+        "max_tokens": options.max_tokens,
+        "params": {key: _value(text) for key, text in options.option},
+        "fallback": options.fallback,
+        "cache": not options.no_cache,
+        "refresh": options.refresh,
+        "timeout": options.timeout,
+        "tag": options.tag,
+        "allow_secrets": options.allow_secrets,
+    }
+
+
+def _value(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _jupyter_ai_parameters(text: str) -> list[list[Any]]:
+    try:
+        return [[key, value] for key, value in json.loads(text).items()]
+    except (ValueError, AttributeError):
+        raise UsageError(
+            f"-m {text[:60]!r} is neither a model's name nor JSON parameters"
+        ) from None
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        quote, column = _open_quote(line)
+        raise UsageError(
+            f"the quote {quote} opened at column {column} is not closed"
+            if quote
+            else "the line ends in a backslash: take it away"
+        ) from None
+
+
+def _open_quote(line: str) -> tuple[str, int]:
+    """The quote that is never closed and its column from 1; ("", 0) if there is none."""
+    quote, start, position = "", 0, 0
+    while position < len(line):
+        character = line[position]
+        if character == "\\" and quote != "'":
+            position += 1
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote, start = character, position + 1
+        position += 1
+    return quote, start if quote else 0
+
+
+def _is_number(token: str) -> bool:
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True
+
+
+def _details(answer: Answer) -> str:
+    """What `-v` adds: why this model, and every attempt."""
+    from .answer import format_usd
+    from .records import NANO
+
+    lines = [f"why: {reason}" for reason in answer.route.reasons]
+    for row in answer.attempts:
+        cost = format_usd(None if row.cost_nano is None else row.cost_nano / NANO)
+        took = "" if row.duration_s is None else f" {row.duration_s:.2f} s"
+        how = "cache" if row.cache_hit else row.status
+        error = f" {row.error_type}" if row.error_type else ""
+        lines.append(f"attempt {row.attempt}: {row.request_model} {how}{error}{took} {cost}")
+    return "\n".join(lines)
+
+
+_QUESTION = re.compile(
+    r"(?P<before>\s*(?:[\w.,\[\]'\" ]+=\s*)?)%(?P<name>ai|mmai)\s+(?P<text>.*\?)\s*"
+)
+
+
+def keep_question_marks(lines: list[str]) -> list[str]:
+    """The cell's lines with `%ai …?` made a call, which IPython would take for a look-up in help.
+
+    An input transformer of IPython; the bodies of cell magics and of long strings stay as they are.
+    """
+    if not lines or lines[0].lstrip().startswith("%%"):
+        return lines
+    made, quotes = [], 0
+    for line in lines:
+        found = None if quotes % 2 else _QUESTION.fullmatch(line)
+        quotes += line.count('"""') + line.count("'''")
+        if found:
+            call = f"get_ipython().run_line_magic({found['name']!r}, {found['text']!r})"
+            line = f"{found['before']}{call}\n"
+        made.append(line)
+    return made
+
+
+def register(shell: InteractiveShell) -> None:
+    """Put the magics into the shell; a second time changes nothing."""
+    existing = shell.magics_manager.magics["cell"].get("ai")
+    owner = getattr(existing, "__self__", None)
+    if isinstance(owner, MmaiMagics):
+        return
+    if existing is not None:
+        warnings.warn(
+            "%%ai was another extension's (Jupyter AI?) and is mmai_nb's now; %%mmai always is",
+            stacklevel=2,
+        )
+    shell.register_magics(MmaiMagics(shell))
+    shell.input_transformers_cleanup.append(keep_question_marks)
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Take the magics out of the shell again."""
+    for kind in ("line", "cell"):
+        magics = shell.magics_manager.magics[kind]
+        for name in ("ai", "mmai"):
+            if isinstance(getattr(magics.get(name), "__self__", None), MmaiMagics):
+                del magics[name]
+    shell.magics_manager.registry.pop("MmaiMagics", None)
+    if keep_question_marks in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(keep_question_marks)

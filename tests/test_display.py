@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from mmai_nb.display import Notebook, Terminal
+
+
+class Screen:
+    """What a notebook would show, and a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now, self.shown = 0.0, []
+
+    def publish(self, bundle, metadata, *, update):
+        self.shown.append((update, bundle))
+
+    def clock(self):
+        return self.now
+
+
+@pytest.fixture
+def screen():
+    return Screen()
+
+
+@pytest.fixture
+def view(screen):
+    return Notebook("markdown", screen.publish, screen.clock)
+
+
+def test_the_cell_is_not_empty_while_it_waits(view, screen):
+    view.waiting("asking …")
+    assert screen.shown[0][1]["text/plain"] == "asking …"
+
+
+def test_the_first_text_is_shown_at_once(view, screen):
+    view.waiting("asking …")
+    view.text("Hello")
+    assert [update for update, _ in screen.shown] == [False, True]
+    assert "Hello" in screen.shown[-1][1]["text/html"]
+
+
+def test_a_fast_stream_is_shown_at_most_ten_times_a_second(view, screen):
+    for _ in range(2000):
+        view.text("word ")
+        screen.now += 0.001
+    assert len(screen.shown) <= 21
+
+
+def test_a_long_stream_stays_under_200_kilobytes_a_second(view, screen):
+    for _ in range(4000):
+        view.text("word " * 10)
+        screen.now += 0.005
+    total = sum(len(str(v)) for _, bundle in screen.shown for v in bundle.values())
+    assert total / screen.now <= 210_000
+
+
+def test_updates_replace_the_same_output(view, screen):
+    view.text("a")
+    screen.now += 1
+    view.text("b")
+    assert [update for update, _ in screen.shown] == [False, True]
+    assert "ab" in screen.shown[-1][1]["text/plain"]
+
+
+def test_what_came_before_a_failure_stays_with_a_line_under_it(view, screen):
+    view.text("half")
+    view.stopped("broke off here")
+    assert "half" in screen.shown[-1][1]["text/html"]
+    assert "broke off here" in screen.shown[-1][1]["text/plain"]
+
+
+def test_hostile_text_is_harmless_while_it_streams(view, screen):
+    view.text("<img src=x onerror=alert(1)><script>alert(2)</script>")
+    html = screen.shown[-1][1]["text/html"]
+    assert "<img" not in html
+    assert "<script" not in html
+
+
+def test_a_terminal_gets_the_text_as_it_comes_without_control_codes():
+    out: list[str] = []
+    view = Terminal(out.append)
+    view.waiting("asking …")
+    view.text("red \x1b[31mtext")
+    assert "".join(out) == "red text"

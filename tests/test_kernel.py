@@ -1,0 +1,156 @@
+"""The magic in a real kernel, as a notebook and nbconvert run it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import nbformat
+import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import KernelManager, start_new_kernel
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+pytestmark = [
+    pytest.mark.slow,
+    # Debian's and PyPI's kernels tell of their transport and debugger; none of it is this package's
+    pytest.mark.filterwarnings("default"),
+]
+
+LOAD = "%load_ext mmai_nb\nimport mmai_nb as ai"
+
+
+def run(*cells: str) -> list[Any]:
+    """The executed code cells of a notebook made of these."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    nbformat.validate(notebook)
+    return notebook.cells
+
+
+def text_of(cell: Any) -> str:
+    """All that a cell shows, as text."""
+    parts = []
+    for output in cell.outputs:
+        parts.append(output.get("text") or "")
+        parts.append(output.get("data", {}).get("text/plain", ""))
+    return "\n".join(parts)
+
+
+def test_loading_shows_nothing_and_a_cell_shows_one_output():
+    load, ask = run(LOAD, "%%ai\nWhat is the capital of France?")
+    assert load.outputs == []
+    (output,) = ask.outputs
+    assert output.output_type == "display_data"
+    assert set(output.data) == {"text/plain", "text/html", "text/markdown"}
+    assert "demo" in output.data["text/plain"]
+    assert "→" in output.data["text/plain"]
+
+
+def test_the_saved_metadata_tells_model_tokens_and_cost():
+    (output,) = run(LOAD, "%%ai\nWhat is the capital of France?")[1].outputs
+    saved = output.metadata["mmai_nb"]
+    assert saved["model"].startswith("demo-")
+    assert {"tokens", "cost_usd", "cache_hit", "call_id", "simulated"} <= set(saved)
+    assert saved["tokens"]["output"] > 0
+
+
+def test_the_value_is_in_out_and_shows_when_it_is_asked_for_later():
+    cells = run(LOAD, "%%ai\nWhat is the capital of France?", "print(len(Out[2]) > 20)", "Out[2]")
+    assert "True" in text_of(cells[2])
+    assert "text/html" in cells[3].outputs[0].data
+
+
+def test_the_second_time_is_a_hit_and_the_ledger_is_a_frame():
+    cells = run(
+        LOAD,
+        "%%ai\nWhat is the capital of France?",
+        "%%ai\nWhat is the capital of France?",
+        "frame = ai.costs()\nprint(frame.cache_hit.tolist(), bool(frame.simulated.all()))",
+    )
+    assert "cached" in text_of(cells[2])
+    assert "[False, True] True" in text_of(cells[3])
+
+
+def test_a_failing_cell_stops_run_all_with_one_line():
+    with pytest.raises(CellExecutionError) as caught:
+        run(LOAD, "%%ai no-such-model\nhi", "print('not reached')")
+    assert caught.value.ename == "UnknownModelError"
+    assert "Traceback" not in caught.value.traceback
+
+
+def test_a_failure_of_the_endpoint_falls_back_and_says_so():
+    cells = run(LOAD, "%%ai -v\nhi\n[[demo: status=501 only_model=demo-small]]")
+    assert "after 1 failed attempt" in text_of(cells[1])
+
+
+def test_code_is_put_into_the_next_cell():
+    cells = run(LOAD, "%%ai -f code\nWrite a function that reverses a string")
+    assert "def " in text_of(cells[1])
+
+
+def test_functions_work_inside_a_running_event_loop():
+    cells = run(
+        LOAD,
+        "answer = await ai.aask('What is 2 + 3?')\n"
+        "pieces = [p async for p in ai.astream('What is 2 + 4?')]\n"
+        "print(len(answer) > 0, ''.join(pieces) == ai.last())",
+    )
+    assert "True True" in text_of(cells[1])
+
+
+@pytest.fixture
+def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
+    manager, client = start_new_kernel()
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def execute(client: BlockingKernelClient, code: str) -> tuple[str, str]:
+    """What a cell printed, and the status of its reply."""
+    shown: list[str] = []
+
+    def keep(message: Any) -> None:
+        content = message["content"]
+        shown.append(content.get("text") or content.get("data", {}).get("text/plain") or "")
+
+    reply = client.execute_interactive(code, output_hook=keep, timeout=60)
+    return "\n".join(shown), reply["content"]["status"]
+
+
+def interrupt_after(manager: Any, client: Any, code: str, seconds: float) -> float:
+    """Seconds from the interrupt to the prompt, for a cell that is stopped after `seconds`."""
+    message = client.execute(code)
+    time.sleep(seconds)
+    begin = time.monotonic()
+    manager.interrupt_kernel()
+    while True:
+        reply = client.get_shell_msg(timeout=30)
+        if reply["parent_header"].get("msg_id") == message:
+            assert reply["content"]["status"] == "error"
+            assert reply["content"]["ename"] == "KeyboardInterrupt"
+            return time.monotonic() - begin
+
+
+@pytest.mark.parametrize(
+    ("prompt", "partial"),
+    [("[[demo: delay=20]]", False), ("Write a long essay\n[[demo: chunk_delay=0.3]]", True)],
+    ids=["before the answer", "in the middle of it"],
+)
+def test_an_interrupt_is_answered_within_half_a_second(kernel, prompt, partial):
+    manager, client = kernel
+    execute(client, LOAD)
+    execute(client, "%%ai\nwarm up")
+    took = interrupt_after(manager, client, f"%%ai complex\n{prompt}", 2.0)
+    assert took <= 0.5
+    shown, _ = execute(client, "row = ai.costs().iloc[-1]; print(row.status, row.error_type)")
+    assert "cancelled KeyboardInterrupt" in shown
+    if partial:
+        shown, _ = execute(client, "print('kept', len(ai.last()), ai.last().footer())")
+        assert "kept 0" not in shown
+        assert "partial" in shown
+    shown, status = execute(client, "%%ai\nAnd now?")
+    assert status == "ok"

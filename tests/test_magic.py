@@ -1,0 +1,419 @@
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from support.scripted import Scripted, settings_of
+from traitlets.config import Config
+
+from mmai_nb.caching import AnswerCache
+from mmai_nb.engine import Engine
+from mmai_nb.errors import ServerError, TruncatedStreamError
+from mmai_nb.ledger import Ledger
+from mmai_nb.magic import MmaiMagics
+from mmai_nb.records import Completion, Usage
+
+
+class Shown:
+    """What running a cell printed, returned and raised."""
+
+    def __init__(self, result: Any, output: Any) -> None:
+        self.result, self.value = result, result.result
+        self.error = result.error_in_exec or result.error_before_exec
+        self.text = output.stdout + output.stderr
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.result.success)
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run cells in a real IPython shell over a scripted model."""
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    shell.extension_manager.load_extension("mmai_nb")
+    call = Scripted()
+    engine = Engine(
+        settings_of(),
+        call=call,
+        ledger=Ledger(tmp_path / "ledger.sqlite3"),
+        cache=AnswerCache(tmp_path / "cache"),
+        sleep=lambda seconds: None,
+    )
+    shell.magics_manager.magics["cell"]["ai"].__self__._engine = engine
+
+    def run(cell: str, *plays: Any) -> Shown:
+        if plays:
+            call.plays[:] = plays
+        with capture_output() as output:
+            result = shell.run_cell(cell)
+        return Shown(result, output)
+
+    run.shell, run.call, run.engine = shell, call, engine
+    yield run
+    engine.close()
+    shell.restore_sys_module_state()
+
+
+def test_a_cell_gives_its_answer(play):
+    shown = play("%%ai\nWhat is the capital of France?", "Paris")
+    assert shown.ok
+    assert str(shown.value) == "Paris"
+    assert "Paris" in shown.text
+    assert "small · simple" in shown.text
+
+
+def test_the_answer_is_shown_once(play):
+    shown = play("%%ai\nWhat is the capital of France?", "Paris")
+    assert shown.text.count("Paris") == 1
+
+
+def test_the_value_of_the_cell_is_text(play):
+    play("%%ai\nhi", "one two")
+    assert play("print(_.upper())").text.strip() == "ONE TWO"
+
+
+def test_a_second_name_does_the_same(play):
+    assert str(play("%%mmai\nhi", "fine").value) == "fine"
+
+
+def test_a_question_on_one_line(play):
+    shown = play("%ai what's new in {here}?", "nothing")
+    assert shown.ok
+    assert play.call.calls[0][0].prompt == "what's new in {here}?"
+
+
+def test_a_question_can_be_assigned(play):
+    play("x = %ai why is the sky blue?", "because")
+    assert play("print(x)").text.strip() == "because"
+
+
+def test_a_question_mark_at_the_end_asks_and_does_not_look_up_help(play):
+    shown = play("%ai What is the capital of France?", "Paris")
+    assert "Paris" in shown.text
+    assert play.call.calls[0][0].prompt == "What is the capital of France?"
+
+
+def test_a_question_mark_inside_a_long_string_stays(play):
+    play('text = """\n%ai is this asked?\n"""')
+    assert play.shell.user_ns["text"] == "\n%ai is this asked?\n"
+    assert play.call.calls == []
+
+
+def test_a_question_mark_right_behind_the_name_is_ipythons_help(play):
+    assert "Docstring" in play("%ai?").text
+
+
+def test_two_dashes_always_ask(play):
+    play("%ai -- version")
+    assert play.call.calls[0][0].prompt == "version"
+
+
+@pytest.mark.parametrize(
+    "line", ["models of the atom explained", "help me sort a list", "costs of war in 1914"]
+)
+def test_a_line_that_only_begins_like_a_command_is_a_question(play, line):
+    play(f"%ai {line}")
+    assert play.call.calls[0][0].prompt == line
+
+
+def test_var_names_the_answer(play):
+    play("%%ai --var reply\nhi", "fine")
+    assert str(play.shell.user_ns["reply"]) == "fine"
+
+
+def test_options_reach_the_request(play):
+    play(
+        "%%ai large -s 'be brief' -t 0.5 --max-tokens 20 -o seed 7 "
+        "-o stop '[\"x\"]' --tag t1 -f text\nhi"
+    )
+    request, model = play.call.calls[0]
+    assert model == "large"
+    assert request.messages[0].content == "be brief"
+    assert request.params == {"temperature": 0.5, "max_tokens": 20, "seed": 7, "stop": ["x"]}
+    assert (request.tag, request.format) == ("t1", "text")
+
+
+@pytest.mark.parametrize("line", ["-m large", "large", "complex", "--model large"])
+def test_a_model_or_a_tier_can_be_named(play, line):
+    play(f"%%ai {line}\nhi")
+    assert play.call.asked == ["large"]
+
+
+def test_a_fallback_model_follows_the_named_one(play):
+    shown = play("%%ai small --fallback large\nhi", ServerError("501", retries=0), "fine")
+    assert shown.value.model == "large"
+
+
+def test_jupyter_ais_meaning_of_m_is_understood_once_told(play):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        play("%%ai -m '{\"temperature\": 0}'\nhi")
+    assert play.call.calls[0][0].params == {"temperature": 0}
+    assert any("-m names a model" in str(w.message) for w in told)
+
+
+def test_a_dry_run_sends_nothing_and_tells_model_reasons_and_cost(play):
+    shown = play("%%ai --dry-run\nWhat is the capital of France?")
+    assert play.call.calls == []
+    assert "simple" in shown.text
+    assert "small" in shown.text
+    assert "~$" in shown.text
+
+
+def test_quiet_shows_nothing_but_gives_the_answer(play):
+    shown = play("%%ai -q --var x\nhi", "fine")
+    assert "fine" not in shown.text
+    assert str(play.shell.user_ns["x"]) == "fine"
+
+
+def test_verbose_shows_reasons_and_attempts(play):
+    shown = play("%%ai -v\nhi", ServerError("501", retries=0), "fine")
+    assert "attempt 1: small error ServerError" in shown.text
+    assert "attempt 2: large ok" in shown.text
+
+
+def test_no_stream_shows_the_same(play):
+    shown = play("%%ai --no-stream\nhi", "fine")
+    assert shown.text.count("fine") == 1
+
+
+def test_a_variable_goes_in_as_fenced_data(play):
+    play("city = 'Oslo'")
+    play("%%ai\nWhere is {city}?")
+    content = play.call.calls[0][0].prompt
+    assert "Oslo" in content
+    assert "<data-" in content
+
+
+def test_a_data_frame_goes_in_as_schema_and_head(play):
+    play("import pandas as pd; df = pd.DataFrame({'height': range(10_000)})")
+    play("%%ai\nDescribe {df}")
+    content = play.call.calls[0][0].prompt
+    assert "height" in content
+    assert "10,000" in content
+    assert len(content) < 3000
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ['{"a": 1}', "{}", "{1+1}", "{f()}", 'fn main() { println!("x") }', "{'k': v for k in x}"],
+)
+def test_braces_stay_as_typed(play, prompt):
+    play("f = lambda: 'called'; x = []; v = 1")
+    play(f"%%ai\nExplain {prompt}")
+    assert prompt in play.call.calls[0][0].prompt
+
+
+def test_raw_switches_interpolation_off(play):
+    play("city = 'Oslo'")
+    play("%%ai --raw\nWhere is {city}?")
+    assert play.call.calls[0][0].prompt.strip() == "Where is {city}?"
+
+
+def test_an_unknown_name_stays_as_typed_and_the_footer_says_so(play):
+    shown = play("%%ai\nWhat does {zebra_count} mean?")
+    assert "{zebra_count}" in play.call.calls[0][0].prompt
+    assert "left as typed: {zebra_count}" in shown.text
+
+
+def test_a_failing_call_fails_the_cell_with_one_line(play):
+    shown = play("%%ai small\nhi", ServerError("small: 501 from the endpoint", retries=0))
+    assert not shown.ok
+    assert [line for line in shown.text.splitlines() if line] == [
+        "ServerError: small: 501 from the endpoint"
+    ]
+
+
+def test_a_broken_off_answer_stays_on_the_screen(play):
+    cut = TruncatedStreamError("cut", partial=Completion("half an answer", "small", Usage(1, 1)))
+
+    def breaks(request: Any, spec: Any, on_text: Any) -> Completion:
+        on_text("half an answer")
+        raise cut
+
+    play.engine._call = breaks
+    shown = play("%%ai small\nhi")
+    assert not shown.ok
+    assert "half an answer" in shown.text
+    assert str(play.engine.last()) == "half an answer"
+
+
+def test_an_interrupt_is_one_line_and_keeps_the_text(play):
+    stop = KeyboardInterrupt()
+    stop.partial = Completion("half an answer", "small", Usage(1, 1))
+    shown = play("%%ai small\nhi", stop)
+    assert isinstance(shown.error, KeyboardInterrupt)
+    assert "interrupted: what came is in ai.last()" in shown.text
+    assert "Traceback" not in shown.text
+    assert "half an answer" in play("%ai last").text
+
+
+MISUSE = [
+    ("%%ai --bogus\nhi", "no option"),  # D3
+    ("%%ai --no-cach\nhi", "did you mean --no-cache"),  # D3
+    ("%%ai -s 'be brief\nhi", "opened at column 4 is not closed"),  # D4
+    ("%%ai -t\nhi", "expected one argument"),  # D5
+    ("%%ai --mod gpt\nhi", "no option '--mod'"),  # D6
+    ("%%ai -t hot\nhi", "hot"),  # D8
+    ("%%ai -t nan\nhi", "0 to 2"),  # D9
+    ("%%ai -t inf\nhi", "0 to 2"),  # D9
+    ("%%ai -t 3\nhi", "0 to 2"),  # D10
+    ("%%ai -t -1\nhi", "0 to 2"),  # D10
+    ("%%ai --max-tokens 0\nhi", "1 to 1,000,000"),  # D11
+    ("%%ai --max-tokens -5\nhi", "1 to 1,000,000"),  # D11
+    ("%%ai --max-tokens 1.5\nhi", "whole number"),  # D11
+    ("%%ai --max-tokens 1000000000\nhi", "1 to 1,000,000"),  # D11
+    (f"%%ai --max-tokens 1{'0' * 400}\nhi", "too large"),  # D11
+    ("%%ai --format pdf\nhi", "markdown"),  # D12
+    ("%%ai -t 0 -t 1\nhi", "given twice"),  # D14
+    ("%%ai --no-cache --no-cache\nhi", "given twice"),  # D14
+    ("%%ai --no-cache --refresh\nhi", "exclude each other"),  # D15
+    ("%%ai write a poem\nhi", "put the prompt below the first line"),  # D16
+    ("%%ai -m ''\nhi", "model"),  # D21
+    ("%%ai -m 'a b'\nhi", "no spaces"),  # D23
+    ("%%ai --api-key sk-123456789012345678901234\nhi", "Rotate it"),  # D28
+    ("%%ai --timeout 0\nhi", "timeout"),  # D36
+    ("%%ai --timeout -3\nhi", "timeout"),  # D36
+    ("%%ai --timeout abc\nhi", "abc"),  # D36
+    ("%%ai --var 1x\nhi", "no variable"),
+    ("%%ai small -m large\nhi", "two models"),
+    ("%%ai -m '{broken'\nhi", "neither"),
+    ("%ai --model x what is up", "use %%ai"),
+    ("%ai config temperatur 1", "temperature"),
+    ("%ai models nosuchmodel", "nosuchmodel"),
+]
+
+
+@pytest.mark.parametrize(("cell", "words"), MISUSE, ids=lambda v: v[:40])
+def test_misuse_is_one_clear_line_and_nothing_is_sent(play, cell, words):
+    shown = play(cell)
+    assert not shown.ok
+    lines = [line for line in shown.text.splitlines() if line]
+    assert len(lines) == 1, shown.text
+    assert words in lines[0]
+    assert len(lines[0]) <= 230
+    assert play.call.calls == []
+    assert len(play.engine.costs()) == 0
+
+
+BAD_PROMPTS = [
+    ("%%ai\n   \n \n", "The cell has no prompt"),  # D2
+    ("%%ai\n# only\n# comments", "The cell has no prompt"),  # D2
+    ("%%ai small2\nhi", "small"),  # D22
+    ("unknown = 1\n", None),
+    ("%%ai\nWhat is {unknwn}?", "did you mean 'unknown'"),  # D38
+    ("%%ai\nWhat is {unknown.__class__}?", "__class__"),  # D39
+    ("import math\n", None),
+    ("%%ai\nWhat is {math}?", "module"),  # D40
+    ("class Bad:\n    def __repr__(self): raise RuntimeError('no')\nbad = Bad()", None),
+    ("%%ai\nWhat is {bad}?", "bad"),  # D42
+    ("loop = []; loop.append(loop)", None),
+    ("%%ai\nWhat is {loop}?", "loop"),  # D41
+    ("lone = '\\ud800'", None),
+    ("%%ai\nWhat is {lone}?", "U+D800"),  # D43
+]
+
+
+def test_a_prompt_that_cannot_be_sent_is_one_clear_line(play):
+    for cell, words in BAD_PROMPTS:
+        shown = play(cell)
+        if words is None:
+            assert shown.ok, shown.text
+            continue
+        assert not shown.ok, cell
+        lines = [line for line in shown.text.splitlines() if line]
+        assert len(lines) == 1, shown.text
+        assert words in lines[0]
+    assert play.call.calls == []
+
+
+def test_control_characters_are_removed_with_a_note(play):
+    play("odd = 'a\\x00b'")
+    shown = play("%%ai\nWhat is {odd!raw}?")
+    assert "ab" in play.call.calls[0][0].prompt
+    assert "control character" in shown.text
+
+
+def test_help_is_shown_for_the_cell_and_the_line(play):
+    for cell in ("%%ai --help\nx", "%%ai -h\nx", "%ai help", "%ai"):
+        assert "--max-tokens" in play(cell).text, cell
+    assert play.call.calls == []
+
+
+def test_an_empty_cell_is_ipythons_own_usage_error(play):
+    assert "cell body is empty" in play("%%ai").text
+
+
+class TestCommands:
+    def test_models(self, play):
+        frame = play("%ai models").value
+        assert list(frame.index) == ["small", "large"]
+        assert frame.loc["small", "input_usd_per_million"] == 0.10
+
+    def test_route(self, play):
+        assert "complexity" in play("%ai route What is the capital of France?").text
+
+    def test_costs(self, play):
+        play("%%ai\nhi")
+        assert list(play("%ai costs").value.request_model) == ["small"]
+
+    def test_stats(self, play):
+        play("%%ai\nhi")
+        assert play("%ai stats").value.reset_index().calls.sum() == 1
+
+    def test_cache(self, play):
+        play("%%ai\nhi")
+        assert "1 answers" in play("%ai cache").text
+        assert "1 kept answers removed" in play("%ai cache clear").text
+        assert "0 answers" in play("%ai cache").text
+
+    def test_config_shows_one_sets_one_and_shows_all(self, play):
+        assert "temperature = None" in play("%ai config temperature").text
+        assert "temperature = 0.5" in play("%ai config temperature 0.5").text
+        assert play.engine.settings.temperature == 0.5
+        assert "temperature" in play("%ai config").value.index
+
+    def test_a_wrong_value_changes_nothing(self, play):
+        shown = play("%ai config temperature 9")
+        assert not shown.ok
+        assert len([x for x in shown.text.splitlines() if x]) == 1
+        assert play.engine.settings.temperature is None
+
+    def test_last(self, play):
+        assert "no answer yet" in play("%ai last").text
+        play("%%ai\nhi", "fine")
+        assert "fine" in play("%ai last").text
+
+    def test_version(self, play):
+        assert "mmai_nb 0.1.0" in play("%ai version").text
+
+    def test_help_on_a_topic(self, play):
+        assert "ai.costs()" in play("%ai help costs").text
+
+
+class TestLoading:
+    def test_loading_twice_changes_nothing(self, play):
+        before = play.shell.magics_manager.magics["cell"]["ai"]
+        play.shell.extension_manager.reload_extension("mmai_nb")
+        play.shell.extension_manager.load_extension("mmai_nb")
+        assert isinstance(play.shell.magics_manager.magics["cell"]["ai"].__self__, MmaiMagics)
+        assert before.__self__ is not None
+
+    def test_it_prints_nothing(self, play):
+        assert play("%reload_ext mmai_nb").text == ""
+
+    def test_unloading_takes_the_magics_out(self, play):
+        play.shell.extension_manager.unload_extension("mmai_nb")
+        assert "ai" not in play.shell.magics_manager.magics["cell"]
+        assert "mmai" not in play.shell.magics_manager.magics["line"]
+        play.shell.extension_manager.load_extension("mmai_nb")
+
+    def test_another_extensions_magic_is_named(self, play):
+        play.shell.extension_manager.unload_extension("mmai_nb")
+        play.shell.register_magic_function(lambda line, cell=None: None, "line_cell", "ai")
+        with pytest.warns(UserWarning, match="%%mmai always is"):
+            play.shell.extension_manager.load_extension("mmai_nb")
