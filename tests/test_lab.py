@@ -37,9 +37,15 @@ def outputs_of(panel, cell: int):
 def test_the_quickstart_runs_and_looks_right(desk):
     folder, notebooks = desk
     copy_clean(ROOT / "notebooks" / "quickstart.ipynb", notebooks / "quickstart.ipynb")
-    with lab(folder, notebooks) as url, page_of(url.format("quickstart.ipynb")) as page:
+    with (
+        lab(folder, notebooks) as url,
+        page_of(url.format("quickstart.ipynb"), size=(960, 1180)) as page,
+    ):
         panel = run_all(page)
-        page.screenshot(path=PICTURES / "quickstart.png")
+        page.keyboard.press("Control+b")  # the sidebar is not what the picture is about
+        panel.locator(".jp-Cell").first.scroll_into_view_if_needed()
+        page.wait_for_timeout(500)
+        panel.screenshot(path=PICTURES / "quickstart.png")
         footers = panel.locator(".mmai-footer")
         assert footers.count() >= 3
         assert "cached" in panel.locator(".jp-OutputArea").all_inner_texts().__str__()
