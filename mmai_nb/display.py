@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from .answer import Answer, render
@@ -18,6 +19,8 @@ from .markup import clean_text, escape
 
 __all__ = ["Silent", "View", "view_for"]
 
+DEAD_FRONT_END = (OSError, ValueError)
+"""What writing to a closed pipe, socket or file raises."""
 SLOWEST_RATE = 200_000
 """Bytes per second that updates of one output may take."""
 SHORTEST_GAP = 0.1
@@ -79,7 +82,9 @@ class Notebook:
         self._next = 0.0
 
     def waiting(self, words: str) -> None:
-        """A grey line instead of an empty cell."""
+        """A line instead of an empty cell, until the first text comes."""
+        if self._pieces:
+            return
         self._show(
             {"text/plain": words, "text/html": f'<div class="mmai-wait">{escape(words)}</div>'}
         )
@@ -111,7 +116,10 @@ class Notebook:
             self._show({"text/plain": words, "text/html": f"<div>{escape(words)}</div>"})
 
     def _show(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        self._publish(bundle, metadata or {}, update=self._shown)
+        try:
+            self._publish(bundle, metadata or {}, update=self._shown)
+        except DEAD_FRONT_END:
+            return  # the answer is paid for: it goes on to `_`, to the cache and to the ledger
         self._shown = True
 
 
@@ -128,18 +136,22 @@ class Terminal:
     def text(self, piece: str) -> None:
         """Print the piece, without what could drive the terminal."""
         self._last = clean_text(piece) or self._last
-        self._write(clean_text(piece))
+        self._print(clean_text(piece))
 
     def done(self, answer: Answer, details: str = "") -> None:
         """Print what was not streamed; the footer is left for the prompt `Out[n]`."""
         if not self._last:
-            self._write(clean_text(answer.text))
-        self._write("\n\n")
+            self._print(clean_text(answer.text))
+        self._print("\n\n")
         answer.mark_shown(left="\n".join(filter(None, [answer.footer(), details])))
 
     def stopped(self, words: str) -> None:
         """Print the words on a line of their own."""
-        self._write(("\n" if self._last else "") + words + "\n")
+        self._print(("\n" if self._last else "") + (f"{words}\n" if words else ""))
+
+    def _print(self, text: str) -> None:
+        with suppress(*DEAD_FRONT_END):
+            self._write(text)
 
 
 def view_for(shell: Any, format: str, *, quiet: bool) -> View:

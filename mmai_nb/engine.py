@@ -82,15 +82,28 @@ class Engine(Resources):
     # -- the walk
 
     def answer(
-        self, request: Request, on_text: OnText | None = None, notes: Sequence[str] = ()
+        self,
+        request: Request,
+        on_text: OnText | None = None,
+        *,
+        notes: Sequence[str] = (),
+        tell: Callable[[str], None] | None = None,
     ) -> Answer:
         """Route, look into the cache, else ask one model after the other; record and answer.
+
+        Args:
+            request: what is asked, checked.
+            on_text: gets each piece of text as it comes.
+            notes: for the reader, added to the answer's.
+            tell: gets a line on what is being done while nothing has come: who is asked, how long
+                it waits.
 
         Raises:
             MmaiError: with `attempts` and, where something had come, `partial`.
             KeyboardInterrupt: what had come is in `last()`.
         """
         walk = self._begin(request, on_text, tuple(notes))
+        walk.run.tell = tell or walk.run.tell
         try:
             completion = self._from_cache(walk) or ask_chain(
                 [walk.settings.find(name) for name in walk.route.chain],
@@ -109,7 +122,7 @@ class Engine(Resources):
         """The answer to a prompt; the options are those of `mmai_nb.ask`."""
         schema = options.get("schema")
         asked = make_request(prompt, self.settings, **options)
-        answer = self.answer(asked.request, on_text, asked.notes)
+        answer = self.answer(asked.request, on_text, notes=asked.notes)
         if isinstance(schema, type):
             return self._remember(
                 answer.with_parsed(as_instance(schema, answer.parsed, answer.text))

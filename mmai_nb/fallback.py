@@ -145,6 +145,7 @@ class Run:
     timeout: float = 300.0
     breaker_key: Callable[[ModelSpec], str] = lambda spec: f"{spec.base_url} {spec.model}"
     retry_ambiguous: Callable[[ModelSpec], bool] = lambda spec: True
+    tell: Callable[[str], None] = lambda words: None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     attempts: int = 0
@@ -205,6 +206,7 @@ def ask_again(
         if run.left <= 0:
             raise TimedOutError(f"{spec.name}: no answer within {run.timeout:g} s")
         run.breakers.start(key)
+        run.tell(f"asking {spec.name} …")
         try:
             completion = call(replace(request, timeout=run.left), spec, on_text)
         except ParameterAdaptedError as error:
@@ -217,6 +219,7 @@ def ask_again(
             wait = run.wait_before_retry(error, failed, spec)
             if wait is None:
                 raise
+            run.tell(f"{spec.name}: {_reason(error)}; asking again in {wait:.1f} s …")
             run.sleep(wait)
         except BaseException:
             run.breakers.abandoned(key)

@@ -7,12 +7,12 @@ quick.
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import re
 import shlex
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -126,8 +126,12 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, shell: InteractiveShell, engine: Engine | None = None) -> None:
         super().__init__(shell)
-        self._ip, self._engine, self._parser = shell, engine, _parser()
+        self._ip, self._engine = shell, engine
         self._told_about_m = False
+
+    @cached_property
+    def _parser(self) -> _Parser:
+        return _parser()
 
     @property
     def engine(self) -> Engine:
@@ -214,6 +218,8 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         before = tokens[tokens.index(name) - 1] if name in tokens and tokens.index(name) else ""
         if name in known or before in ("-s", "--system", "--tag", "-o", "--option"):
             return
+        import difflib
+
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}?" if near else "; %%ai --help shows them all"
         raise UsageError(f"no option {name[:60]!r}{hint}")
@@ -254,7 +260,10 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         answer = self._watched(
             view,
             lambda: engine.answer(
-                asked.request, view.text if stream else None, (*notes, *asked.notes)
+                asked.request,
+                view.text if stream else None,
+                notes=(*notes, *asked.notes),
+                tell=view.waiting,
             ),
         )
         view.done(answer, _details(answer) if options.verbose else "")
@@ -264,7 +273,6 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         """The answer; if it ends early, what came stays on the screen and the error goes on."""
         from .errors import MmaiError
 
-        view.waiting("asking …")
         try:
             return ask()
         except KeyboardInterrupt as interrupt:
@@ -273,6 +281,9 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
             raise
         except MmaiError as error:
             view.stopped("" if getattr(error, "partial", None) is None else "broke off here")
+            raise
+        except BaseException:
+            view.stopped("")
             raise
 
     def _interpolated(

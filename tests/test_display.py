@@ -83,3 +83,21 @@ def test_a_terminal_gets_the_text_as_it_comes_without_control_codes():
     view.waiting("asking …")
     view.text("red \x1b[31mtext")
     assert "".join(out) == "red text"
+
+
+def test_a_waiting_line_does_not_take_the_place_of_text(view, screen):
+    view.text("Hello")
+    view.waiting("asking again …")
+    assert "Hello" in screen.shown[-1][1]["text/plain"]
+
+
+def test_a_dead_front_end_does_not_cost_the_answer():
+    def broken(*args, **more):
+        raise BrokenPipeError
+
+    view = Notebook("markdown", broken)
+    view.text("Hello")
+    view.stopped("ended")
+    terminal = Terminal(broken)
+    terminal.text("Hello")
+    terminal.stopped("ended")

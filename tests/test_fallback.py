@@ -340,3 +340,15 @@ class TestBreakers:
         for _ in range(10):
             breakers.earned("e")
         assert breakers.may_retry("e")
+
+
+def test_who_is_asked_and_how_long_it_waits_is_told(settings, clock, monkeypatch):
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    said = []
+    script = Script(RateLimitError("slow", status=429), "fine")
+    chain(script, settings, make_run(settings, clock, tell=said.append), "a")
+    assert said == [
+        "asking a …",
+        "a: RateLimit 429; asking again in 0.5 s …",
+        "asking a …",
+    ]
