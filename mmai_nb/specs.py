@@ -97,7 +97,6 @@ class ModelSpec(_Frozen):
     output_price: Price | None = None
     cache_read_price: Price | None = None
     context_window: Count | None = None
-    max_output_tokens: Count | None = None
     capabilities: frozenset[Name] = frozenset()
     allow_insecure: StrictBool = False
     simulated: StrictBool = False
@@ -189,7 +188,6 @@ class Settings(_Frozen):
     cache: CacheSettings = CacheSettings()
     ledger_path: Annotated[Path, AfterValidator(checked_file)] | None = None
     allow_secrets: StrictBool = False
-    short_errors: StrictBool = True
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
     _origin: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
