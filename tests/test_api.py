@@ -1,0 +1,113 @@
+"""The module's functions, over the default engine and the built-in demo."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+
+import pytest
+from pydantic import BaseModel
+
+import mmai_nb as ai
+from mmai_nb.api import ask
+from mmai_nb.errors import OptionError
+from mmai_nb.offline import serve_demo
+
+
+@pytest.fixture(autouse=True)
+def _demo(monkeypatch):
+    monkeypatch.setenv("MMAI_DEMO", "1")
+
+
+def wait_until(true, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert true()
+
+
+def test_ask_gives_an_answer_and_last_has_it():
+    answer = ai.ask("What is 2 + 3?")
+    assert "5" in answer
+    assert ai.last() is answer
+
+
+def test_a_route_sends_nothing():
+    before = serve_demo().count
+    assert ai.route("What is 2 + 3?").tier == "simple"
+    assert serve_demo().count == before
+
+
+def test_configure_gives_the_settings_and_changes_them():
+    assert ai.configure().temperature is None
+    assert ai.configure(temperature=0.5).temperature == 0.5
+    assert ai.configure().temperature == 0.5
+
+
+def test_costs_and_summary_are_frames():
+    ai.ask("What is 2 + 3?", tag="sums")
+    assert ai.costs().tag.tolist() == ["sums"]
+    assert ai.summary("tag").calls.tolist() == [1]
+
+
+def test_a_schema_gives_an_object():
+    class City(BaseModel):
+        name: str
+        people: int
+
+    assert isinstance(ai.ask("a city", schema=City).parsed, City)
+
+
+def test_every_option_of_ask_is_explained():
+    documented = inspect.getdoc(ask) or ""
+    for name in inspect.signature(ask).parameters:
+        assert f"{name}:" in documented, name
+
+
+async def together():
+    prompts = [f"What is {n} + 1?" for n in range(5)]
+    return await asyncio.gather(*(ai.aask(p) for p in prompts))
+
+
+def test_aask_answers_many_at_once():
+    answers = asyncio.run(together())
+    assert [f"**{n + 1}**" in a for n, a in enumerate(answers)] == [True] * 5
+
+
+def test_astream_gives_the_pieces_of_the_answer():
+    async def read():
+        return [piece async for piece in ai.astream("Describe rivers")]
+
+    pieces = asyncio.run(read())
+    assert len(pieces) > 3
+    assert "".join(pieces) == ai.last()
+
+
+def test_leaving_a_stream_stops_the_request():
+    async def leave():
+        stream = ai.astream("Write an essay\n[[demo: chunk_delay=0.1]]", model="demo-large")
+        async for _ in stream:
+            break
+        await stream.aclose()
+
+    asyncio.run(leave())
+    wait_until(lambda: ai.costs().status.tolist() == ["cancelled"])
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name == "mmai-astream"])
+
+
+def test_an_error_comes_out_of_a_stream():
+    async def read():
+        return [piece async for piece in ai.astream("hi", temperature=9)]
+
+    with pytest.raises(OptionError, match="temperature"):
+        asyncio.run(read())
+
+
+def test_astream_takes_no_listener():
+    async def read():
+        return [piece async for piece in ai.astream("hi", on_text=print)]
+
+    with pytest.raises(OptionError, match="on_text"):
+        asyncio.run(read())
