@@ -27,6 +27,9 @@ __all__ = ["TOPICS", "Page", "command_for", "route_page"]
 Command = Callable[[], Any]
 
 
+_PRE_STYLE = "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace)"
+
+
 class Page(str):
     """A text that a terminal prints and a notebook shows as it is, without quotes."""
 
@@ -37,7 +40,7 @@ class Page(str):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {
             "text/plain": str(self),
-            "text/html": f'<pre style="white-space: pre-wrap">{escape(str(self))}</pre>',
+            "text/html": f'<pre style="{_PRE_STYLE}">{escape(str(self))}</pre>',
         }
 
 
@@ -93,8 +96,9 @@ def route_page(route: Route) -> Page:
     lines = [f"tier       {route.tier or '–'}"]
     if route.complexity is not None:
         why = ", ".join(route.complexity.reasons) or "nothing stands out"
-        lines.append(f"complexity {route.complexity.score:.2f}  ({why})")
-    lines += [f"why        {reason}" for reason in route.reasons]
+        lines.append(f"complexity {route.complexity.score:.2f}, of 0 to 1: {why}")
+    more = route.reasons if route.complexity is None else route.reasons[1:]
+    lines += [f"why        {reason}" for reason in more]
     lines.append("chain      tried in this order; nothing was sent")
     wide = max((len(e.model) for e in route.estimates), default=0)
     for place, e in enumerate(route.estimates, 1):
