@@ -52,3 +52,36 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def stub() -> Iterator[Any]:
+    """A scripted server on loopback."""
+    from support.stub_server import StubServer
+
+    with StubServer() as server:
+        yield server
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
+def talk(stub: Any, request: pytest.FixtureRequest) -> Any:
+    """A client that talks to the stub, both ways."""
+    from support.talking import Talking
+
+    return Talking(stub, request.param)
+
+
+@pytest.fixture
+def streamed(stub: Any) -> Any:
+    """The same, streamed only."""
+    from support.talking import Talking
+
+    return Talking(stub, True)
+
+
+@pytest.fixture
+def whole(stub: Any) -> Any:
+    """The same, not streamed."""
+    from support.talking import Talking
+
+    return Talking(stub, False)

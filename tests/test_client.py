@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import pytest
 from support.stub_server import (
-    StubServer,
     broken,
     chunk,
     event,
@@ -39,27 +38,6 @@ SCHEMA = {
     "required": ["n"],
     "additionalProperties": False,
 }
-
-
-@pytest.fixture
-def stub():
-    with StubServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def talk(stub, request):
-    return Talking(stub, request.param)
-
-
-@pytest.fixture
-def streamed(stub):
-    return Talking(stub, True)
-
-
-@pytest.fixture
-def whole(stub):
-    return Talking(stub, False)
 
 
 # what is sent

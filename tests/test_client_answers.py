@@ -10,7 +10,6 @@ from support.stub_server import (
     CLOSE,
     DONE,
     RESET,
-    StubServer,
     answer,
     chunk,
     comments,
@@ -46,27 +45,6 @@ from mmai_nb.errors import (
 
 SLACK = 0.25
 """Seconds by which a deadline may be missed."""
-
-
-@pytest.fixture
-def stub():
-    with StubServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def talk(stub, request):
-    return Talking(stub, request.param)
-
-
-@pytest.fixture
-def streamed(stub):
-    return Talking(stub, True)
-
-
-@pytest.fixture
-def whole(stub):
-    return Talking(stub, False)
 
 
 # answers that are none (C38 to C50)

@@ -47,27 +47,6 @@ SLACK = 0.25
 """Seconds by which a deadline may be missed."""
 
 
-@pytest.fixture
-def stub():
-    with StubServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def talk(stub, request):
-    return Talking(stub, request.param)
-
-
-@pytest.fixture
-def streamed(stub):
-    return Talking(stub, True)
-
-
-@pytest.fixture
-def whole(stub):
-    return Talking(stub, False)
-
-
 def said(code, error_code, message="said no", **more):
     return status(code, message, error={"code": error_code, **more})
 

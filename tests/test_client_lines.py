@@ -17,7 +17,6 @@ import traceback
 import openai
 import pytest
 from support.stub_server import (
-    StubServer,
     answer,
     broken,
     comments,
@@ -38,28 +37,6 @@ from mmai_nb.errors import MmaiError
 from mmai_nb.records import Message, Request
 from mmai_nb.settings import ModelSpec, Settings
 from mmai_nb.wire.failures import Peer
-
-
-@pytest.fixture
-def stub():
-    with StubServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def talk(stub, request):
-    return Talking(stub, request.param)
-
-
-@pytest.fixture
-def streamed(stub):
-    return Talking(stub, True)
-
-
-@pytest.fixture
-def whole(stub):
-    return Talking(stub, False)
-
 
 # connections
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.llama_server import llama_server
-from support.stub_server import StubServer, chunk, event, http, ok, sse, status, stream
+from support.stub_server import chunk, event, http, ok, sse, status, stream
 
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
@@ -22,12 +22,6 @@ from mmai_nb.ledger import Ledger
 from mmai_nb.settings import Settings
 
 FREE = {"input_price": 0, "output_price": 0}
-
-
-@pytest.fixture
-def stub() -> Iterator[StubServer]:
-    with StubServer() as server:
-        yield server
 
 
 @pytest.fixture
