@@ -19,8 +19,8 @@ from .markup import clean_text, escape
 
 __all__ = ["Silent", "View", "view_for"]
 
-DEAD_FRONT_END = (OSError, ValueError)
-"""What writing to a closed pipe, socket or file raises."""
+DEAD_FRONT_END = (OSError, RuntimeError, ValueError)
+"""What writing to a closed pipe, socket, file or loop raises."""
 SLOWEST_RATE = 200_000
 """Bytes per second that updates of one output may take."""
 SHORTEST_GAP = 0.1
@@ -98,7 +98,7 @@ class Notebook:
         bundle = render("".join(self._pieces), self._format, partial=True)
         self._show(bundle)
         end = self._clock()
-        size = sum(len(str(v)) for v in bundle.values())
+        size = sum(len(str(v).encode("utf-8", "replace")) for v in bundle.values())
         self._next = end + max(SHORTEST_GAP, size / SLOWEST_RATE, 5 * (end - begin))
 
     def done(self, answer: Answer, details: str = "") -> None:
@@ -113,6 +113,7 @@ class Notebook:
         if text:
             self._show(render(text, self._format, footer=words))
         elif self._shown:
+            words = words or "no answer"
             self._show({"text/plain": words, "text/html": f"<div>{escape(words)}</div>"})
 
     def _show(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:

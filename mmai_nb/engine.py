@@ -13,20 +13,29 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .answer import Answer
+from .answer import Answer, format_usd
 from .caching import AnswerCache, NotStored
-from .errors import MmaiError, SchemaMismatchError
+from .errors import ChainExhaustedError, MmaiError, OptionError, SchemaMismatchError
 from .fallback import Run, ask_again, ask_chain
-from .keeping import key_of, may_be_kept, read_entry
+from .keeping import Parse, key_of, may_be_kept, parser_of, read_entry
 from .ledger import Ledger
-from .markup import extract_code
 from .options import make_request
 from .pricing import context_window, price
 from .recording import Recorder, check_key, fingerprint, log_outcome
-from .records import Completion, Estimate, OnText, Request, Route, Situation, Usage
+from .records import (
+    NANO,
+    Attempt,
+    Completion,
+    Cost,
+    Estimate,
+    OnText,
+    Request,
+    Route,
+    Situation,
+    Usage,
+)
 from .resources import Call, Resources
 from .routing import choose_route
-from .schemas import as_instance, parse_answer
 from .settings import ModelSpec, Settings
 from .tokens import estimate_messages
 
@@ -53,6 +62,7 @@ class _Walk:
     recorder: Recorder
     run: Run
     notes: tuple[str, ...] = ()
+    parse: Parse | None = None
 
 
 class Engine(Resources):
@@ -88,6 +98,7 @@ class Engine(Resources):
         *,
         notes: Sequence[str] = (),
         tell: Callable[[str], None] | None = None,
+        parse: Parse | None = None,
     ) -> Answer:
         """Route, look into the cache, else ask one model after the other; record and answer.
 
@@ -97,13 +108,16 @@ class Engine(Resources):
             notes: for the reader, added to the answer's.
             tell: gets a line on what is being done while nothing has come: who is asked, how long
                 it waits.
+            parse: makes `answer.parsed` of the text, and raises SchemaMismatchError where it does
+                not fit; default: as the request's schema and format say.
 
         Raises:
             MmaiError: with `attempts` and, where something had come, `partial`.
             KeyboardInterrupt: what had come is in `last()`.
         """
-        walk = self._begin(request, on_text, tuple(notes))
-        walk.run.tell = tell or walk.run.tell
+        walk = self._begin(request, on_text, tell)
+        walk.notes = (*notes, *(f"left out {name}: {why}" for name, why in walk.route.skipped))
+        walk.parse = parse or parser_of(request)
         try:
             completion = self._from_cache(walk) or ask_chain(
                 [walk.settings.find(name) for name in walk.route.chain],
@@ -120,19 +134,18 @@ class Engine(Resources):
         self, prompt: str | None = None, *, on_text: OnText | None = None, **options: Any
     ) -> Answer:
         """The answer to a prompt; the options are those of `mmai_nb.ask`."""
-        schema = options.get("schema")
+        if on_text is not None and not callable(on_text):
+            raise OptionError(f"on_text must be a function, not {type(on_text).__name__}")
         asked = make_request(prompt, self.settings, **options)
-        answer = self.answer(asked.request, on_text, notes=asked.notes)
-        if isinstance(schema, type):
-            return self._remember(
-                answer.with_parsed(as_instance(schema, answer.parsed, answer.text))
-            )
-        return answer
+        parse = parser_of(asked.request, options.get("schema"))
+        return self.answer(asked.request, on_text, notes=asked.notes, parse=parse)
 
     def route(self, request: Request) -> Route:
         """What would happen to the request, with tokens and cost estimated; nothing is sent."""
         request, settings = self.in_force(request)
         route = self._route(request, settings)
+        if request.cache and not request.refresh and self._kept(request, settings, route):
+            route = replace(route, reasons=(*route.reasons, "the answer is in the cache: free"))
         tokens, output = estimate_messages(request.messages), _likely_output(request)
         estimates = tuple(
             Estimate(name, tokens, output, price(Usage(tokens, output), settings.find(name)).usd)
@@ -142,7 +155,9 @@ class Engine(Resources):
 
     # -- its steps
 
-    def _begin(self, request: Request, on_text: OnText | None, notes: tuple[str, ...]) -> _Walk:
+    def _begin(
+        self, request: Request, on_text: OnText | None, tell: Callable[[str], None] | None
+    ) -> _Walk:
         request, settings = self.in_force(request)
         route = self._route(request, settings)
         recorder = Recorder(
@@ -164,9 +179,8 @@ class Engine(Resources):
             breaker_key=_breaker_key,
             retry_ambiguous=partial(_cheap, request),
         )
-        if self._sleep is not None:
-            run.sleep = self._sleep
-        return _Walk(settings, request, route, recorder, run, notes)
+        run.tell, run.sleep = tell or run.tell, self._sleep or run.sleep
+        return _Walk(settings, request, route, recorder, run)
 
     def _route(self, request: Request, settings: Settings) -> Route:
         specs = settings.models.values()
@@ -183,12 +197,22 @@ class Engine(Resources):
         """A kept answer of any model of the chain: it wins over a call that costs money."""
         if not walk.request.cache or walk.request.refresh:
             return None
-        for name in walk.route.chain:
-            key = key_of(walk.request, walk.settings.find(name))
+        found = self._kept(walk.request, walk.settings, walk.route)
+        if found is None:
+            return None
+        completion, key = found
+        self._say(walk, completion)
+        return _as_hit(walk, completion, key)
+
+    def _kept(
+        self, request: Request, settings: Settings, route: Route
+    ) -> tuple[Completion, str] | None:
+        """A kept answer and its key; models that rest or are too small count too: it is there."""
+        for name in (*route.chain, *(name for name, _ in route.skipped)):
+            key = key_of(request, settings.find(name))
             completion = read_entry(self.cache.look(key))
             if completion is not None:
-                self._say(walk, completion)
-                return _as_hit(walk, completion, key)
+                return replace(completion, model=name), key
         return None
 
     def _ask_model(self, walk: _Walk, spec: ModelSpec) -> Completion:
@@ -200,7 +224,7 @@ class Engine(Resources):
         def pay(on_text: OnText | None) -> dict[str, Any]:
             call = partial(_recorded, walk, key)
             completion = ask_again(call, request, spec, run, on_text)
-            if not may_be_kept(completion, request):
+            if not may_be_kept(completion, walk.parse):
                 raise NotStored(completion.as_json())
             return completion.as_json()
 
@@ -212,9 +236,11 @@ class Engine(Resources):
         if completion is None:  # an entry of another shape: overwritten
             fetched = fetch(refresh=True)
             completion = Completion.from_json(fetched.value)
-        if fetched.how == "hit":
+        if fetched.how == "paid":
+            return completion
+        if not run.shown:  # a hit, or the payer did not stream
             self._say(walk, completion)
-        return completion if fetched.how == "paid" else _as_hit(walk, completion, key)
+        return _as_hit(walk, replace(completion, model=spec.name), key)
 
     @staticmethod
     def _say(walk: _Walk, completion: Completion) -> None:
@@ -223,17 +249,14 @@ class Engine(Resources):
 
     def _finish(self, walk: _Walk, completion: Completion) -> Answer:
         answer = self._remember(self._answer_of(walk, completion))
-        log_outcome(answer.attempts)
-        if walk.request.format == "code":
-            return self._remember(answer.with_parsed(extract_code(answer.text)))
-        if walk.request.format != "json":
-            return answer
         try:
-            parsed = parse_answer(answer.text, walk.request.schema)
+            parsed = None if walk.parse is None else walk.parse(completion)
         except SchemaMismatchError as error:
             error.attempts, error.call_id = answer.attempts, answer.call_id
+            log_outcome(answer.attempts, error)
             raise
-        return self._remember(answer.with_parsed(parsed))
+        log_outcome(answer.attempts)
+        return answer if walk.parse is None else self._remember(answer.with_parsed(parsed))
 
     def _answer_of(self, walk: _Walk, completion: Completion) -> Answer:
         return Answer(
@@ -251,10 +274,15 @@ class Engine(Resources):
         attempts = tuple(walk.recorder.attempts)
         if isinstance(error, MmaiError):
             error.attempts, error.call_id = attempts, walk.recorder.call_id
+        if isinstance(error, ChainExhaustedError):
+            error.args = (f"{error}; cost so far {format_usd(_cost_of(attempts))}",)
         came = getattr(error, "partial", None)
-        if isinstance(came, Completion):
+        if isinstance(came, str):  # of a call that another thread had sent
+            came = Completion(came, walk.route.chain[0], Usage(estimated=True))
+        if isinstance(came, Completion) and came.text:
             note = (*came.notes, "partial: the answer ended early")
-            self._remember(self._answer_of(walk, replace(came, notes=note)))
+            paid = Cost(attempts[-1].cost_nano, "partial") if attempts else came.cost
+            self._remember(self._answer_of(walk, replace(came, notes=note, cost=paid)))
         log_outcome(attempts, error)
 
     def _remember(self, answer: Answer) -> Answer:
@@ -293,6 +321,12 @@ def _recorded(
     walk: _Walk, key: str | None, request: Request, spec: ModelSpec, on_text: OnText | None
 ) -> Completion:
     return walk.recorder.call(request, spec, on_text, key)
+
+
+def _cost_of(attempts: Sequence[Attempt]) -> float | None:
+    """US dollars of all attempts; None if one of them has no known cost."""
+    costs = [a.cost_nano for a in attempts if a.status != "adapted"]
+    return None if None in costs else sum(c or 0 for c in costs) / NANO
 
 
 def _as_hit(walk: _Walk, completion: Completion, key: str) -> Completion:

@@ -1,18 +1,18 @@
 """Every error of this package, and what the walk of a request does about each.
 
-MmaiError                        one line in a notebook, no traceback; .retries, .falls_back,
-.breaker ├── ConfigError (ValueError)     settings are wrong; nothing was sent
+MmaiError                        one line in a notebook; .retries, .falls_back, .breaker
+├── ConfigError (ValueError)     settings are wrong; nothing was sent
 ├── OptionError (ValueError)     an argument or option is wrong; nothing was sent
 ├── MissingKeyError              no usable API key for a model; nothing was sent
 ├── PromptError (ValueError)     the prompt cannot be sent; nothing was sent
 ├── SecretInPromptError          the prompt holds a secret; nothing was sent
 ├── UnknownModelError            no such model                                      falls back
 ├── CallError                    one request to one model failed
-│   ├── TimedOutError            no connection or no answer in time     2 retries   falls back
+│   ├── TimedOutError            408, no connection, no answer in time   2 retries   falls back
 │   ├── ConnectionFailedError    refused, reset, host not found, TLS    2 retries   falls back
 │   ├── RateLimitError           429: slow down                         2 retries   falls back
 │   ├── QuotaError               402, 429 insufficient_quota                        falls back
-│   ├── ServerError              5xx, 408, 409, 425                     2 retries   falls back
+│   ├── ServerError              5xx, 409, 425                          2 retries   falls back
 │   ├── AuthError                401, 403                                           falls back
 │   ├── BadRequestError          400, 422 and other 4xx: the caller's   stops
 │   ├── ContextTooLongError      more tokens than the window     falls back to a larger window only
@@ -21,7 +21,8 @@ MmaiError                        one line in a notebook, no traceback; .retries,
 │   ├── EmptyResponseError       an answer without text                 1 retry     falls back
 │   ├── TruncatedStreamError     the answer broke off                   2 retries   falls back
 │   │                            (neither once text was shown)
-│   └── ResponseTooLargeError    over the byte cap                      stops
+│   ├── ResponseTooLargeError    over the byte cap                      stops
+│   └── ParameterAdaptedError    never reaches the user: the client has learned, asked again at once
 ├── SchemaMismatchError          the answer does not fit the schema
 ├── ChainExhaustedError          every model of the chain failed; .errors in the order of the tries
 └── BudgetExceededError          a budget says stop; nothing was sent
@@ -110,7 +111,7 @@ class SecretInPromptError(MmaiError):
 class UnknownModelError(MmaiError):
     """No such model, here or at the endpoint."""
 
-    falls_back = True
+    falls_back, breaker = True, "opens"
 
 
 class CallError(MmaiError):

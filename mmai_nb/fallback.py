@@ -17,6 +17,7 @@ from .errors import (
     BadRequestError,
     CallError,
     ChainExhaustedError,
+    ContentFilteredError,
     ContextTooLongError,
     MissingKeyError,
     MmaiError,
@@ -33,6 +34,8 @@ Call = Callable[[Request, ModelSpec, OnText | None], Completion]
 """The one shape of a call: of the network, the recorded call and a test double."""
 
 MOST_ATTEMPTS = 6
+CLASS_RETRIES = 2
+"""An error class with as many retries leaves their number to the settings."""
 MOST_ADAPTATIONS = 3
 
 
@@ -80,12 +83,18 @@ class Breakers:
                 return False
             return breaker.probing or self._clock() < breaker.open_until
 
-    def start(self, key: str) -> None:
-        """A request goes out; on an open breaker it is the probe."""
+    def admit(self, key: str) -> bool:
+        """Take the one probe of a breaker whose time is over; True while it is closed.
+
+        A model that the user named is asked whatever this says: naming it probes at once.
+        """
         with self._lock:
             breaker = self._breakers.get(key)
-            if breaker is not None and breaker.open_until:
-                breaker.probing = True
+            if breaker is None or not breaker.open_until:
+                return True
+            due = not breaker.probing and self._clock() >= breaker.open_until
+            breaker.probing = True
+            return due
 
     def succeeded(self, key: str) -> None:
         """The model answered: its breaker closes."""
@@ -101,24 +110,28 @@ class Breakers:
     def failed(self, key: str, error: MmaiError) -> None:
         """Count the failure as its class says: not at all, as one of several, or open at once."""
         if error.breaker == "no":
-            return self.abandoned(key)
+            self.abandoned(key)
+            return
         asked = getattr(error, "retry_after", None) or 0.0
         with self._lock:
             breaker = self._breakers.setdefault(key, _Breaker(open_for=self._open_for))
             breaker.failures += 1
-            reopens = bool(breaker.open_until)
-            if not (
+            if breaker.probing:
+                breaker.open_for = min(self._longest, breaker.open_for * 2)
+            if (
                 error.breaker == "opens"
-                or reopens
+                or breaker.probing
                 or breaker.failures >= self._threshold
                 or asked > self._open_for
             ):
-                return None
-            if reopens and breaker.probing:
-                breaker.open_for = min(self._longest, breaker.open_for * 2)
-            seconds = min(self._longest, max(breaker.open_for, asked))
-            breaker.open_until, breaker.probing = self._clock() + seconds, False
-        return None
+                seconds = min(self._longest, max(breaker.open_for, asked))
+                breaker.open_until, breaker.probing = self._clock() + seconds, False
+
+    def is_known(self, key: str) -> bool:
+        """Whether it is open or half-open: such a model gets one probe and no retries."""
+        with self._lock:
+            breaker = self._breakers.get(key)
+            return breaker is not None and bool(breaker.open_until)
 
     def may_retry(self, endpoint: str) -> bool:
         """Take one retry out of the endpoint's budget (10, refilled by successes)."""
@@ -150,6 +163,8 @@ class Run:
     clock: Callable[[], float] = time.monotonic
     attempts: int = 0
     shown: bool = False
+    others: bool = False
+    """Whether another model of the chain could be asked."""
     errors: list[tuple[str, MmaiError]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -173,16 +188,24 @@ class Run:
 
         return show
 
+    def time_for(self, on_text: OnText | None) -> float:
+        """Seconds one attempt may take; a silent one leaves half of them to the other models.
+
+        What streams is held to its first token and its gaps instead.
+        """
+        return self.left / 2 if self.others and on_text is None else self.left
+
     def wait_before_retry(self, error: MmaiError, failed: int, spec: ModelSpec) -> float | None:
         """Seconds to wait before the same model is asked again; None when it is not.
 
         Exponential backoff with full jitter; the server's Retry-After is a floor. A wait over the
         cap or past the deadline means that the next model is the better choice.
         """
-        allowed = min(error.retries, self.settings.retries)
+        most = self.settings.retries
+        allowed = most if error.retries >= CLASS_RETRIES else min(error.retries, most)
         if self.shown or failed > allowed or self.attempts >= MOST_ATTEMPTS:
             return None
-        if getattr(error, "ambiguous", False) and not self.retry_ambiguous(spec):
+        if getattr(error, "ambiguous", False) and (self.others or not self.retry_ambiguous(spec)):
             return None
         longest = min(self.settings.backoff_cap, self.settings.backoff_base * 2 ** (failed - 1))
         asked = getattr(error, "retry_after", None) or 0.0
@@ -202,33 +225,34 @@ def ask_again(
     """
     failed = adapted = 0
     key = run.breaker_key(spec)
-    while True:
-        if run.left <= 0:
-            raise TimedOutError(f"{spec.name}: no answer within {run.timeout:g} s")
-        run.breakers.start(key)
-        run.tell(f"asking {spec.name} …")
-        try:
-            completion = call(replace(request, timeout=run.left), spec, on_text)
-        except ParameterAdaptedError as error:
-            adapted += 1
-            if adapted > MOST_ADAPTATIONS:
-                raise BadRequestError(f"{spec.name}: {error}", model=spec.name) from error
-        except MmaiError as error:
-            failed, run.attempts = failed + 1, run.attempts + 1
-            run.breakers.failed(key, error)
-            wait = run.wait_before_retry(error, failed, spec)
-            if wait is None:
-                raise
-            run.tell(f"{spec.name}: {_reason(error)}; asking again in {wait:.1f} s …")
-            run.sleep(wait)
-        except BaseException:
-            run.breakers.abandoned(key)
-            raise
-        else:
-            run.attempts += 1
-            run.breakers.succeeded(key)
-            run.breakers.earned(spec.base_url)
-            return completion
+    probe = run.breakers.is_known(key)
+    run.breakers.admit(key)
+    try:
+        while True:
+            if run.left <= 0:
+                raise TimedOutError(f"{spec.name}: no answer within {run.timeout:g} s")
+            run.tell(f"asking {spec.name} …")
+            try:
+                completion = call(replace(request, timeout=run.time_for(on_text)), spec, on_text)
+            except ParameterAdaptedError as error:
+                adapted += 1
+                if adapted > MOST_ADAPTATIONS:
+                    raise BadRequestError(f"{spec.name}: {error}", model=spec.name) from error
+            except MmaiError as error:
+                failed, run.attempts = failed + 1, run.attempts + 1
+                run.breakers.failed(key, error)
+                wait = None if probe else run.wait_before_retry(error, failed, spec)
+                if wait is None:
+                    raise
+                run.tell(f"{spec.name}: {_reason(error)}; asking again in {wait:.1f} s …")
+                run.sleep(wait)
+            else:
+                run.attempts += 1
+                run.breakers.succeeded(key)
+                run.breakers.earned(spec.base_url)
+                return completion
+    finally:
+        run.breakers.abandoned(key)
 
 
 def ask_chain(
@@ -249,6 +273,7 @@ def ask_chain(
             continue
         if run.attempts >= MOST_ATTEMPTS or (position and run.left <= 0):
             break
+        run.others = position + 1 < len(specs)
         try:
             return ask(spec)
         except MmaiError as error:
@@ -267,9 +292,9 @@ def _stops(error: MmaiError, run: Run, position: int) -> bool:
         return True
     if isinstance(error, MissingKeyError):
         return position == 0
-    return not error.falls_back and not (
-        run.settings.fallback_on_content_filter and type(error).__name__ == "ContentFilteredError"
-    )
+    if isinstance(error, ContentFilteredError):
+        return not run.settings.fallback_on_content_filter
+    return not error.falls_back
 
 
 def _add_history(error: MmaiError, run: Run) -> None:
@@ -284,12 +309,9 @@ def _exhausted(specs: Sequence[ModelSpec], run: Run) -> MmaiError:
         return run.errors[0][1]
     reasons = "; ".join(f"{name}: {_reason(e)}" for name, e in run.errors)
     tried = f"{len(run.errors)} of {len(specs)} models" if len(run.errors) < len(specs) else "all"
-    error = ChainExhaustedError(
-        f"no model answered ({tried} tried): {reasons}"[:200], [e for _, e in run.errors]
+    return ChainExhaustedError(
+        f"no model answered ({tried} tried): {reasons}"[:160], [e for _, e in run.errors]
     )
-    for name, cause in run.errors:
-        error.add_note(f"{name}: {type(cause).__name__}: {cause}")
-    return error
 
 
 def _reason(error: MmaiError) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .caching import cache_key
 from .errors import SchemaMismatchError
+from .markup import extract_code
 from .records import Completion, Request
-from .schemas import parse_answer
+from .schemas import as_instance, parse_answer
 from .settings import ModelSpec
 
-__all__ = ["key_of", "may_be_kept", "read_entry"]
+__all__ = ["Parse", "key_of", "may_be_kept", "parser_of", "read_entry"]
+
+Parse = Callable[[Completion], Any]
+"""Makes a value of an answer; SchemaMismatchError where that cannot be."""
 
 
 def key_of(request: Request, spec: ModelSpec) -> str:
@@ -37,19 +41,42 @@ def read_entry(value: Mapping[str, Any] | None) -> Completion | None:
     if value is None:
         return None
     try:
-        return Completion.from_json(value)
-    except (KeyError, TypeError, ValueError):
+        completion = Completion.from_json(value)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         return None
+    return completion if completion.text else None
 
 
-def may_be_kept(completion: Completion, request: Request) -> bool:
-    """Whole answers only: not cut by length, not filtered, and fitting the schema."""
-    if completion.finish_reason in ("length", "content_filter"):
+def may_be_kept(completion: Completion, parse: Parse | None) -> bool:
+    """Whole answers only: with text, not cut by length, not filtered, and fitting the schema."""
+    if not completion.text or completion.finish_reason in ("length", "content_filter"):
         return False
-    if request.schema is None and request.format != "json":
-        return True
     try:
-        parse_answer(completion.text, request.schema)
+        _ = None if parse is None else parse(completion)
     except SchemaMismatchError:
         return False
     return True
+
+
+def parser_of(request: Request, schema: Any = None) -> Parse | None:
+    """What makes `answer.parsed`: the value by the schema, the code; None where there is nothing.
+
+    Args:
+        request: what was asked.
+        schema: the pydantic model that the request's schema came from, if it came from one.
+    """
+    if request.format == "code":
+        return lambda completion: extract_code(completion.text)
+    if request.schema is None and request.format != "json":
+        return None
+
+    def parse(completion: Completion) -> Any:
+        if completion.finish_reason == "length":
+            raise SchemaMismatchError(
+                "the answer was cut before its end: raise max_tokens; its text is in error.raw",
+                raw=completion.text,
+            )
+        value = parse_answer(completion.text, request.schema)
+        return as_instance(schema, value, completion.text) if isinstance(schema, type) else value
+
+    return parse

@@ -24,6 +24,8 @@ __all__ = ["FORMATS", "Asked", "make_request"]
 FORMATS = ("markdown", "text", "code", "json", "html")
 ROLES = ("system", "user", "assistant")
 
+KEY_WORDS = {"api_key", "key", "token", "authorization", "extra_headers"}
+
 INSTRUCTIONS = {
     "code": "Answer with code only, in one fenced block that names its language.",
     "json": "Answer with one JSON value only: no prose, no code fence.",
@@ -74,16 +76,19 @@ def make_request(prompt: str | None, settings: Settings, **given: Any) -> Asked:
     form = _choice("format", options.format or settings.format, FORMATS)
     messages, notes = _messages(prompt, options, settings)
     schema = None if options.schema is None else as_schema(options.schema)
+    if schema is not None and options.format not in (None, "json"):
+        raise OptionError(f"a schema asks for JSON: leave format={options.format!r} out")
     messages = _with_system(messages, form, schema)
+    params = _params(options, settings)
     if not (options.allow_secrets or settings.allow_secrets):
-        _refuse_secrets(messages)
+        _refuse_secrets(messages, params, options.tag)
     request = Request(
         messages=messages,
         model=_model_name("model", options.model),
         tier=options.tier,
-        params=_params(options, settings),
+        params=params,
         schema=schema,
-        format="json" if schema is not None and options.format is None else form,
+        format="json" if schema is not None else form,
         fallback=_names("fallback", options.fallback),
         cache=_flag("cache", options.cache) and settings.cache.enabled,
         refresh=_flag("refresh", options.refresh),
@@ -174,12 +179,16 @@ def _with_system(
     return (Message("system", "\n\n".join(lines)), *messages)
 
 
-def _refuse_secrets(messages: Iterable[Message]) -> None:
-    for message in messages:
-        found = find_secret(message.content, os.environ)
+def _refuse_secrets(
+    messages: Iterable[Message], params: Mapping[str, Any], tag: str | None
+) -> None:
+    named = [("the prompt", m.content) for m in messages]
+    named += [("a parameter", json.dumps(params)), ("the tag", str(tag or ""))]
+    for where, text in named:
+        found = find_secret(text, os.environ)
         if found:
             raise SecretInPromptError(
-                f"the prompt holds {found}; take it out, or pass --allow-secrets "
+                f"{where} holds {found}; take it out, or pass --allow-secrets "
                 "(allow_secrets=True) if it is meant to be sent"
             )
 
@@ -189,6 +198,8 @@ def _params(options: _Options, settings: Settings) -> dict[str, Any]:
     for name in params:
         if not isinstance(name, str) or not name.isidentifier():
             raise OptionError(f"{name!r} is no parameter's name: use letters, digits and _")
+        if name in KEY_WORDS:
+            raise OptionError(f"{name} is no parameter: set the key in an environment variable")
         if name in {"model", "messages", "stream", "stream_options", "response_format", "n"}:
             raise OptionError(f"the parameter {name!r} is set by mmai_nb itself: leave it out")
     for name, value in (("temperature", options.temperature), ("max_tokens", options.max_tokens)):

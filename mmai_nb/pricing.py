@@ -205,9 +205,10 @@ def _warn_once(spec: ModelSpec) -> None:
         if which in _warned:
             return
         _warned.add(which)
-    warnings.warn(
+    warnings.warn_explicit(  # no line of this package: it would say nothing to the reader
         f"the price of {spec.name} is unknown, so its cost shows as NaN: set its input_price and "
         "output_price (USD per million tokens, 0 for free)",
         PriceWarning,
-        stacklevel=3,
+        filename="mmai_nb",
+        lineno=0,
     )

@@ -6,10 +6,23 @@ import hashlib
 import logging
 import os
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from .errors import MissingKeyError, MmaiError, ParameterAdaptedError, TimedOutError
+from .errors import (
+    BadResponseError,
+    ConnectionFailedError,
+    ContentFilteredError,
+    EmptyResponseError,
+    MissingKeyError,
+    MmaiError,
+    ParameterAdaptedError,
+    PriceWarning,
+    ResponseTooLargeError,
+    TimedOutError,
+    TruncatedStreamError,
+)
 from .interpolation import seal
 from .keys import find_key
 from .ledger import Ledger
@@ -20,6 +33,14 @@ from .settings import ModelSpec, Settings
 __all__ = ["Recorder", "check_key", "fingerprint", "log_outcome", "notebook_name"]
 
 log = logging.getLogger("mmai_nb")
+
+CALLS_THAT_WERE_ANSWERED = (
+    BadResponseError,
+    ContentFilteredError,
+    EmptyResponseError,
+    ResponseTooLargeError,
+    TruncatedStreamError,
+)
 
 Send = Callable[[Request, ModelSpec, OnText | None], Completion]
 
@@ -82,8 +103,7 @@ class Recorder:
     def cache_hit(self, completion: Completion, cache_key: str) -> None:
         """The row of an answer that cost nothing."""
         row = replace(
-            _with_facts(self._row_of(completion), completion),
-            cache_key=cache_key,
+            _with_facts(self._row(self.settings.find(completion.model), cache_key), completion),
             cache_hit=True,
             status="ok",
             cost_nano=0,
@@ -118,21 +138,6 @@ class Recorder:
             simulated=spec.simulated,
         )
 
-    def _row_of(self, completion: Completion) -> Attempt:
-        spec = self.settings.models.get(completion.model)
-        known = self._row(spec, None) if spec else None
-        row = known or Attempt(call_id=self.call_id, attempt=len(self.attempts) + 1, ts=time.time())
-        return replace(
-            row,
-            session=self.session,
-            notebook=self.notebook,
-            tag=self.tag,
-            provider=completion.provider,
-            endpoint=completion.endpoint,
-            request_model=completion.request_model,
-            simulated=completion.simulated,
-        )
-
     def _sealed(self, request: Request) -> Request:
         """The request as it is sent: data fences get a tag that nobody can guess."""
         messages = tuple(Message(m.role, seal(m.content, self.secret)) for m in request.messages)
@@ -156,14 +161,12 @@ class Recorder:
         status: Status = "unknown" if ambiguous else "error"
         if isinstance(error, ParameterAdaptedError):
             status = "adapted"
-        elif partial is not None and partial.text:
+        elif isinstance(partial, Completion) and partial.text:
             status = "partial"
         row = replace(row, status=status, error_type=type(error).__name__, duration_s=seconds)
-        if status == "partial":
+        if isinstance(partial, Completion):
             return self._with_usage(row, spec, partial)
-        # refused or failed without an answer: no provider charges for that; a time-out may be
-        # charged
-        return row if ambiguous else replace(row, cost_nano=0, cost_source="none")
+        return replace(row, cost_nano=0, cost_source="none") if _is_unbilled(error) else row
 
     def _with_usage(self, row: Attempt, spec: ModelSpec, completion: Completion | None) -> Attempt:
         if completion is None:
@@ -183,7 +186,20 @@ class Recorder:
         strongest = self.settings.strongest
         if strongest is None or strongest == spec.name:
             return cost.nano
-        return price(replace(usage, reported_cost_usd=None), self.settings.find(strongest)).nano
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PriceWarning)  # nobody asked that model anything
+            return price(replace(usage, reported_cost_usd=None), self.settings.find(strongest)).nano
+
+
+def _is_unbilled(error: MmaiError) -> bool:
+    """Whether no provider charges for this failure: refused, or never reached. Else: unknown."""
+    if isinstance(error, ConnectionFailedError):
+        return error.reason in ("refused", "dns", "tls", "proxy")
+    if isinstance(error, TimedOutError):
+        return not error.ambiguous
+    if isinstance(error, CALLS_THAT_WERE_ANSWERED):
+        return (error.status or 200) >= 300
+    return True
 
 
 def check_key(spec: ModelSpec) -> None:
@@ -232,14 +248,15 @@ def log_outcome(attempts: Sequence[Attempt], error: BaseException | None = None)
     if not attempts or not log.isEnabledFor(level):
         return
     last = attempts[-1]
+    costs = [a.cost_nano for a in attempts if a.status != "adapted"]
     facts = {
         "call_id": last.call_id,
         "status": "ok" if error is None else "error",
         "model": last.request_model,
         "input_tokens": last.input_tokens,
         "output_tokens": last.output_tokens,
-        "duration_s": round(sum(a.duration_s or 0.0 for a in attempts), 3),
-        "cost_usd": sum(a.cost_nano or 0 for a in attempts) / NANO,
+        "duration_s": round(sum(a.duration_s or 0.0 for a in attempts if not a.cache_hit), 3),
+        "cost_usd": None if None in costs else sum(c or 0 for c in costs) / NANO,
         "cache_hit": last.cache_hit,
         "attempts": len(attempts),
     }

@@ -216,18 +216,40 @@ class Completion:
         Raises:
             KeyError, TypeError, ValueError: it is no such data.
         """
-        known = {f.name for f in fields(cls)}
-        kept = {k: v for k, v in data.items() if k in known}
-        usage = {f.name: data["usage"][f.name] for f in fields(Usage) if f.name in data["usage"]}
+        kept = _kept(cls, data)
+        usage = _kept(Usage, data["usage"])
         if usage.get("reported_cost_usd") is not None:
             usage["reported_cost_usd"] = Decimal(usage["reported_cost_usd"])
-        cost = data.get("cost") or {}
-        if not isinstance(data["text"], str):
-            raise TypeError("text must be a str")
         kept["usage"] = Usage(**usage)
-        kept["cost"] = Cost(nano=cost.get("nano"), source=cost.get("source", "unknown"))
-        kept["notes"] = tuple(data.get("notes", ()))
-        return cls(**kept)
+        kept["cost"] = Cost(**_kept(Cost, data.get("cost") or {}))
+        kept["notes"] = tuple(str(note) for note in data.get("notes", ()))
+        return cls(text=data["text"], **{k: v for k, v in kept.items() if k != "text"})
+
+
+_KINDS: dict[str, Any] = {
+    "str": str,
+    "bool": bool,
+    "int": int,
+    "float": (int, float),
+    "int | None": (int, type(None)),
+    "float | None": (int, float, type(None)),
+    "str | None": (str, type(None)),
+    "Decimal | None": (str, type(None)),
+}
+
+
+def _kept(record: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record among the data; a value of another kind is a TypeError."""
+    found = {}
+    for known in fields(record):
+        if known.name not in data:
+            continue
+        value = found[known.name] = data[known.name]
+        kind = _KINDS.get(str(known.type))
+        wrong = isinstance(value, bool) and kind is not bool
+        if kind is not None and (wrong or not isinstance(value, kind)):
+            raise TypeError(f"{known.name} is a {type(value).__name__}, not {known.type}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

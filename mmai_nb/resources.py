@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from .caching import AnswerCache
-from .errors import CacheWarning, ConfigError, MissingKeyError
+from .errors import (
+    CacheWarning,
+    ConfigError,
+    MissingKeyError,
+    OptionError,
+    UnknownModelError,
+)
 from .fallback import Breakers
 from .interpolation import user_secret
 from .ledger import Ledger
@@ -38,10 +44,12 @@ class Resources:
         ledger: Ledger | None = None,
         cache: AnswerCache | None = None,
     ) -> None:
+        self._fresh = settings is None
         self._settings = load_settings() if settings is None else settings
         self._call, self._ledger, self._cache = call, ledger, cache
         self._client: Any = None
         self._secret: bytes | None = None
+        self._demo: dict[bool, tuple[Settings | None, Settings]] = {}
         self._lock = threading.RLock()
         self.breakers = Breakers()
         self.session = uuid.uuid4().hex[:12]
@@ -49,7 +57,9 @@ class Resources:
 
     @property
     def settings(self) -> Settings:
-        """The settings in force."""
+        """The settings in force; a key that came into the environment since is seen."""
+        if self._fresh and not self._settings.models:
+            self._settings = load_settings()
         return self._settings
 
     def configure(self, changes: Mapping[str, Any]) -> Settings:
@@ -59,7 +69,8 @@ class Resources:
             ConfigError: names the key, the value and the nearest right key.
         """
         with self._lock:
-            self._settings = change_settings(self._settings, changes)
+            self._settings = change_settings(self.settings, changes)
+            self._fresh = False
             roots = {str(key).split(".")[0] for key in changes}
             client, self._client = self._client, None
             if "cache" in roots:
@@ -112,15 +123,15 @@ class Resources:
             MissingKeyError: nothing is configured, and this is neither IPython nor a call of the
                 demo.
         """
-        settings, demo = self._settings, demo_models()
+        settings, demo = self.settings, demo_models()
         if request.model == "demo":
-            return replace(request, model="auto"), _with_demo(settings)
+            return replace(request, model="auto"), self._with_demo(settings, only=True)
         if request.model in demo and request.model not in settings.models:
-            return request, _with_demo(settings)
-        if settings.models:
+            return request, self._with_demo(settings)
+        if settings.models or (request.model != "auto" and _is_known(request.model, settings)):
             return request, settings
         if getattr(builtins, "__IPYTHON__", False) or os.environ.get("MMAI_DEMO") == "1":
-            return request, _with_demo(settings)
+            return request, self._with_demo(settings)
         raise MissingKeyError(
             "no model is configured: set a key such as OPENAI_API_KEY, or configure(models={…}); "
             'to try it without one use model="demo" or MMAI_DEMO=1'
@@ -129,7 +140,16 @@ class Resources:
     @property
     def settings_for_display(self) -> Settings:
         """The settings, with the demo's models where nothing is configured."""
-        return self._settings if self._settings.models else _with_demo(self._settings)
+        return self.settings if self.settings.models else self._with_demo(self.settings)
+
+    def _with_demo(self, settings: Settings, *, only: bool = False) -> Settings:
+        """The settings with the demo's models and tiers; `only`: without a default model."""
+        known, made = self._demo.get(only, (None, settings))
+        if known is not settings:
+            changes = {"models": demo_models(), "tiers": demo_tiers()}
+            made = change_settings(settings, changes | ({"default_model": "auto"} if only else {}))
+            self._demo[only] = (settings, made)
+        return made
 
     @staticmethod
     def key_state(spec: ModelSpec) -> str:
@@ -160,8 +180,13 @@ def _opened(cache: CacheSettings) -> AnswerCache:
         return AnswerCache(None)
 
 
-def _with_demo(settings: Settings) -> Settings:
-    return change_settings(settings, {"models": demo_models(), "tiers": demo_tiers()})
+def _is_known(name: str, settings: Settings) -> bool:
+    """Whether a named model exists, be it only as a preset whose key is missing."""
+    try:
+        settings.find(name)
+    except (OptionError, UnknownModelError):
+        return False
+    return True
 
 
 def _located(spec: ModelSpec) -> ModelSpec:

@@ -20,7 +20,7 @@ from .values import one_line, shown
 
 __all__ = ["choose_route"]
 
-FEWEST_WORDS = 3
+FEWEST_WORDS = 2
 """A prompt with fewer words around its data is no instruction: the data itself is what is asked."""
 
 

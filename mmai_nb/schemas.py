@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import OptionError, SchemaMismatchError
-from .markup import extract_json
+from .markup import clean_text, extract_json
+from .redaction import redact
 
 __all__ = ["as_instance", "as_schema", "is_strict", "parse_answer"]
 
@@ -24,7 +25,13 @@ def as_schema(schema: Any) -> dict[str, Any]:
     import pydantic
 
     if isinstance(schema, type) and issubclass(schema, pydantic.BaseModel):
-        return _checked(_made_strict(schema.model_json_schema()))
+        try:
+            made = schema.model_json_schema()
+        except (pydantic.PydanticUserError, AttributeError) as error:
+            raise OptionError(
+                f"{schema.__name__} has no JSON schema: {' '.join(str(error).split())}"[:200]
+            ) from None
+        return _checked(_made_strict(made))
     if isinstance(schema, Mapping):
         return _checked(dict(schema))
     raise OptionError(
@@ -38,17 +45,48 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(schema)
         jsonschema.Draft202012Validator.check_schema(schema)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"schema is not JSON: {error}"[:200]) from error
     except jsonschema.SchemaError as error:
         raise OptionError(f"schema is not a valid JSON schema: {error.message}"[:200]) from error
-    if any(not ref.startswith("#") for ref in _references(schema)):
-        raise OptionError("schema points outside itself: every $ref must begin with #")
+    _check_references(schema)
     if not any(
         k in schema for k in ("type", "properties", "anyOf", "oneOf", "allOf", "$ref", "enum")
     ):
         raise OptionError('schema says nothing about the answer: give "type" or "properties"')
     return schema
+
+
+def _check_references(schema: dict[str, Any]) -> None:
+    """Every $ref leads to a place in the schema itself, and none of them in a circle."""
+    if _mentions(schema, ("$dynamicRef", "$recursiveRef", "$id")):
+        raise OptionError("schema must do without $id, $dynamicRef and $recursiveRef")
+    leads = {}
+    for ref in set(_references(schema)):
+        if not ref.startswith("#"):
+            raise OptionError("schema points outside itself: every $ref must begin with #")
+        leads[ref] = set(_references(_at(schema, ref)))
+    while free := [ref for ref, further in leads.items() if not further & leads.keys()]:
+        for ref in free:
+            del leads[ref]
+    if leads:
+        raise OptionError(f"schema is recursive at {min(leads)}: an answer could go on for ever")
+
+
+def _at(schema: Any, ref: str) -> Any:
+    node = schema
+    for part in ref.removeprefix("#").split("/")[1:]:
+        part = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(node, Mapping) or part not in node:
+            raise OptionError(f"schema has nothing at {ref}")
+        node = node[part]
+    return node
+
+
+def _mentions(node: Any, words: tuple[str, ...]) -> bool:
+    if isinstance(node, Mapping):
+        return any(w in node for w in words) or any(_mentions(n, words) for n in node.values())
+    return isinstance(node, list) and any(_mentions(n, words) for n in node)
 
 
 def _references(node: Any) -> list[str]:
@@ -99,7 +137,7 @@ def parse_answer(text: str, schema: Mapping[str, Any] | None) -> Any:
         value = extract_json(text)
     except ValueError as error:
         raise SchemaMismatchError(
-            f"the answer holds no JSON: {' '.join(text.split())[:80]!r}; its text is in error.raw",
+            f"the answer holds no JSON: {redact(' '.join(text.split()))[:80]!r}; see error.raw",
             raw=text,
         ) from error
     if schema is None:
@@ -111,7 +149,8 @@ def parse_answer(text: str, schema: Mapping[str, Any] | None) -> Any:
     )
     if failed is not None:
         path = failed.json_path
-        message = f"the answer does not fit the schema at {path}: {failed.message}"[:170]
+        said = clean_text(f"the answer does not fit the schema at {path}: {failed.message}")
+        message = redact(" ".join(said.split()))[:170]
         raise SchemaMismatchError(f"{message}; see error.raw", raw=text, path=path) from None
     return value
 
@@ -131,7 +170,9 @@ def as_instance(schema: type, value: Any, raw: str) -> Any:
         first = error.errors()[0]
         path = ".".join(str(p) for p in first["loc"]) or "$"
         raise SchemaMismatchError(
-            f"the answer does not fit {schema.__name__} at {path}: {first['msg']}"[:180],
+            " ".join(
+                f"the answer does not fit {schema.__name__} at {path}: {first['msg']}".split()
+            )[:180],
             raw=raw,
             path=path,
         ) from error

@@ -298,14 +298,15 @@ class TestBreakers:
         breakers.failed("k", QuotaError("402"))
         clock.now += 31
         assert not breakers.is_open("k")
-        breakers.start("k")
+        assert breakers.admit("k")
+        assert not breakers.admit("k")
         assert breakers.is_open("k")
 
     def test_a_failed_probe_opens_it_for_twice_the_time(self, clock):
         breakers = Breakers(clock)
         breakers.failed("k", QuotaError("402"))
         clock.now += 31
-        breakers.start("k")
+        assert breakers.admit("k")
         breakers.failed("k", ServerError("500"))
         clock.now += 45
         assert breakers.is_open("k")
@@ -316,7 +317,7 @@ class TestBreakers:
         breakers = Breakers(clock)
         breakers.failed("k", QuotaError("402"))
         clock.now += 31
-        breakers.start("k")
+        assert breakers.admit("k")
         breakers.succeeded("k")
         assert not breakers.is_open("k")
 
@@ -324,7 +325,7 @@ class TestBreakers:
         breakers = Breakers(clock)
         breakers.failed("k", QuotaError("402"))
         clock.now += 31
-        breakers.start("k")
+        assert breakers.admit("k")
         breakers.abandoned("k")
         assert not breakers.is_open("k")
 
@@ -352,3 +353,58 @@ def test_who_is_asked_and_how_long_it_waits_is_told(settings, clock, monkeypatch
         "a: RateLimit 429; asking again in 0.5 s …",
         "asking a …",
     ]
+
+
+def test_a_model_that_rests_gets_one_probe_and_no_retry(settings, clock):
+    run = make_run(settings, clock)
+    key = run.breaker_key(settings.models["a"])
+    run.breakers.failed(key, QuotaError("402"))
+    clock.now += 31
+    script = Script(*[ServerError("503")] * 3)
+    with pytest.raises(ServerError):
+        chain(script, settings, run, "a")
+    assert script.asked == ["a"]
+    clock.now += 59
+    assert run.breakers.is_open(key)
+    clock.now += 2
+    assert not run.breakers.is_open(key)
+
+
+def test_a_probe_that_ends_without_a_verdict_leaves_the_next_one_free(settings, clock):
+    run = make_run(settings, clock)
+    key = run.breaker_key(settings.models["a"])
+    run.breakers.failed(key, QuotaError("402"))
+    clock.now += 31
+    with pytest.raises(BadRequestError):
+        chain(Script(*[ParameterAdaptedError("x")] * 9), settings, run, "a")
+    assert not run.breakers.is_open(key)
+
+
+def test_the_first_rest_is_thirty_seconds_even_after_more_failures(settings, clock):
+    breakers = Breakers(clock)
+    for _ in range(7):
+        breakers.failed("k", ServerError("503"))
+    clock.now += 31
+    assert not breakers.is_open("k")
+
+
+def test_a_silent_model_leaves_half_of_the_time_to_the_next(settings, clock):
+    given = []
+
+    def call(request, spec, on_text):
+        given.append(request.timeout)
+        error = TimedOutError("no answer")
+        error.ambiguous = True
+        clock.now += request.timeout
+        raise error
+
+    with pytest.raises(ChainExhaustedError):
+        chain(call, settings, make_run(settings, clock, timeout=100.0), "a", "b")
+    assert given == [50.0, 50.0]
+
+
+def test_more_retries_than_usual_can_be_set(settings, clock):
+    patient = Settings(models=dict(settings.models), retries=4)
+    script = Script(*[ServerError("503")] * 4, "fine")
+    assert chain(script, patient, make_run(patient, clock), "a").text == "fine"
+    assert len(script.asked) == 5
