@@ -22,6 +22,7 @@ pricing → an Answer.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,10 @@ logging.getLogger("mmai_nb").addHandler(logging.NullHandler())
 
 def __getattr__(name: str) -> Any:
     """Public names are imported at their first use, so that loading the extension stays quick."""
+    if name in ("errors", "offline"):
+        return importlib.import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        return importlib.metadata.version(__name__)
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     room, inside = _WHERE[name]

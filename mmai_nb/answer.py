@@ -208,6 +208,10 @@ class Answer(str):
         """It was shown while it came: the next display, which is the cell's, shows only `left`."""
         object.__setattr__(self, "_left", left)
 
+    def mark_unshown(self) -> None:
+        """The next display shows all of it again."""
+        self._forget()
+
     def mime_bundle(self, details: str = "") -> tuple[Bundle, Bundle]:
         """MIME data and metadata to show, with `details` as further lines under the footer."""
         data = render(
@@ -377,7 +381,9 @@ def _token_words(usage: Usage) -> list[str]:
 
 def _failure_words(attempts: tuple[Attempt, ...]) -> list[str]:
     """What failed before the attempt that gave the answer."""
-    failed = [a.error_type or "" for a in attempts[:-1] if a.status in ("error", "partial")]
+    failed = [
+        a.error_type or "" for a in attempts[:-1] if a.status in ("error", "partial", "unknown")
+    ]
     if not failed:
         return []
     kinds = list(dict.fromkeys(filter(None, map(_error_words, failed))))[:3]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .answer import Answer
@@ -96,10 +96,36 @@ def ask(
 async def aask(prompt: str | None = None, **options: Any) -> Answer:
     """`ask` for coroutines: the same walk in a worker thread.
 
-    Cancelling stops the waiting at once; a request that is already out runs to its end, and is
-    recorded and cached.
+    Cancelling stops the waiting at once; a request that is already out runs to its end while the
+    process lives, and is recorded and cached; `astream` stops it.
     """
-    return await asyncio.to_thread(ask, prompt, **options)
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[Answer] = loop.create_future()
+
+    def settle(set_it: Callable[[Any], None], value: Any) -> None:
+        if not answered.done():
+            set_it(value)
+
+    def tell(set_it: Callable[[Any], None], value: Any) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, set_it, value)
+
+    def work() -> None:
+        try:
+            answer = ask(prompt, **options)
+        except BaseException as error:
+            tell(answered.set_exception, error)
+        else:
+            tell(answered.set_result, answer)
+
+    _start(work, "mmai-aask")
+    return await answered
+
+
+def _start(work: Callable[[], None], name: str) -> None:
+    """A thread of its own: no pool that others fill, nothing that a loop waits for at its end."""
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), daemon=True, name=name).start()
 
 
 class _Left(Exception):
@@ -136,8 +162,7 @@ async def astream(prompt: str | None = None, **options: Any) -> AsyncIterator[st
         else:
             tell(None)
 
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(work,), daemon=True, name="mmai-astream").start()
+    _start(work, "mmai-astream")
     try:
         while (piece := await pieces.get()) is not None:
             if isinstance(piece, BaseException):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from .settings import explain_settings
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["TOPICS", "Page", "command_for", "route_page"]
+__all__ = ["TOPICS", "Page", "command_for", "near_command", "route_page"]
 
 Command = Callable[[], Any]
 
@@ -79,7 +80,7 @@ def command_for(line: str, engine: Callable[[], Engine], cell_help: str) -> Comm
     if head in ("models", "list") and len(words) <= 1:
         return lambda: _models(engine(), *words)
     if head == "costs" and (not words or (len(words) == 1 and words[0].isdecimal())):
-        return lambda: engine().costs(limit=int(words[0]) if words else 20)
+        return lambda: _costs(engine(), int(words[0]) if words else 20)
     if head == "stats" and len(words) <= 1:
         return lambda: engine().summary(*words)
     if head == "cache" and rest in ("", "clear", "trim"):
@@ -89,6 +90,19 @@ def command_for(line: str, engine: Callable[[], Engine], cell_help: str) -> Comm
     if head == "version" and not rest:
         return _version
     return None
+
+
+def near_command(line: str) -> str:
+    """What to say of a line that looks like a command with a slip in it; "" for a question."""
+    from difflib import get_close_matches
+
+    words = line.split()
+    if not words or len(words) > 2 or line.endswith("?"):
+        return ""
+    if words[0] in TOPICS:
+        return TOPICS[words[0]]
+    near = get_close_matches(words[0], TOPICS, n=1, cutoff=0.75)
+    return f"no command {words[0][:40]!r}; did you mean %ai {near[0]}?" if near else ""
 
 
 def route_page(route: Route) -> Page:
@@ -127,7 +141,6 @@ def _models(engine: Engine, word: str = "") -> DataFrame:
     import pandas as pd
 
     settings = engine.settings_for_display
-    tiers = {name: t.name for t in reversed(settings.tiers) for name in t.chain}
     rows = []
     for spec in settings.models.values():
         if word.lower() not in f"{spec.name} {spec.provider} {spec.model}".lower():
@@ -137,24 +150,33 @@ def _models(engine: Engine, word: str = "") -> DataFrame:
             {
                 "model": spec.name,
                 "provider": spec.provider,
-                "tier": tiers.get(spec.name, ""),
-                "input_usd_per_million": _float(price.input_usd),
-                "output_usd_per_million": _float(price.output_usd),
-                "price_source": " ".join(filter(None, (price.source, price.date))),
-                "context_window": context_window(spec),
+                "tiers": ", ".join(t.name for t in settings.tiers if spec.name in t.chain),
+                "input_price": _float(price.input_usd),
+                "output_price": _float(price.output_usd),
+                "window": context_window(spec),
                 "key": engine.key_state(spec),
+                "price_source": " ".join(filter(None, (price.source, price.date))),
             }
         )
     if word and not rows:
         raise OptionError(f"no model matches {word[:40]!r}; %ai models shows them all")
     frame = pd.DataFrame(rows).set_index("model") if rows else pd.DataFrame()
     if rows:
-        frame["context_window"] = frame["context_window"].astype("Int64")
+        frame["window"] = frame["window"].astype("Int64")
     return frame
 
 
 def _float(value: Any) -> float:
     return float("nan") if value is None else float(value)
+
+
+def _costs(engine: Engine, rows: int) -> DataFrame:
+    """The ledger's newest rows, in the columns that fit a screen; ai.costs() has them all."""
+    frame = engine.costs(limit=rows)
+    local = frame["ts"].dt.tz_convert(datetime.now().astimezone().tzinfo)
+    frame["time"] = local.dt.strftime("%m-%d %H:%M")
+    shown = ["time", "request_model", "input_tokens", "output_tokens", "cost_usd", "cache_hit"]
+    return frame[[*shown, "status"]]
 
 
 def _cache(engine: Engine, what: str) -> Page:
@@ -163,13 +185,14 @@ def _cache(engine: Engine, what: str) -> Page:
         return Page(f"{gone:,} kept answers removed")
     entries, size = engine.cache.size()
     folder = engine.cache.folder or "nowhere: the cache is off"
-    return Page(f"{entries:,} answers, {size / 1e6:,.1f} MB, kept in {folder}")
+    amount = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
+    return Page(f"{entries:,} answers, {amount}, kept in {folder}")
 
 
 def _config(engine: Engine, key: str = "") -> Any:
     import pandas as pd
 
-    known = explain_settings(engine.settings)
+    known = _effective(engine)
     if not key:
         rows = [(name, _shown(value), source) for name, (value, source) in known.items()]
         return pd.DataFrame(rows, columns=["setting", "value", "source"]).set_index("setting")
@@ -177,12 +200,25 @@ def _config(engine: Engine, key: str = "") -> Any:
         near = _nearest(key, known)
         raise OptionError(f"no setting {key[:60]!r}{near}; %ai config shows them all")
     value, source = known[key]
-    return Page(f"{key} = {_shown(value)}   ({source})")
+    return Page(f"{key} = {value}   ({source})")
+
+
+def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
+    """Every setting with its source; folders that were not set as they come out."""
+    known = explain_settings(engine.settings)
+    places = {
+        "ledger_path": engine.settings.ledger_file,
+        "cache.folder": engine.settings.cache.directory,
+    }
+    for name, place in places.items():
+        if known[name][0] is None:
+            known[name] = (place, known[name][1])
+    return known
 
 
 def _set(engine: Engine, key: str, value: str) -> Page:
     engine.configure({key: _parsed(value)})
-    now, source = explain_settings(engine.settings)[key]
+    now, source = explain_settings(engine.settings).get(key, (None, "taken out"))
     return Page(f"{key} = {_shown(now)}   ({source})")
 
 
@@ -202,7 +238,7 @@ def _nearest(word: str, known: Any) -> str:
 def _parsed(value: str) -> Any:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"None": None, "True": True, "False": False}.get(value, value)
 
 

@@ -80,6 +80,9 @@ _BRACES = re.compile(
     r"\{\{(?P<literal>[^\W\d]\w*)\}\}"
     rf"|\{{(?P<root>[^\W\d]\w*)(?P<path>(?:\.[^\W\d]\w*|{_KEY})*)(?P<raw>!raw)?\}}"
 )
+_EXPRESSION = re.compile(r"(?<!\{)\{ ?(?P<root>[^\W\d]\w*)[ .:!(+\-*/%\[][^{}\n]{0,80}\}")
+_IN_A_FORMULA = re.compile(r"(?:[$^]|\\[A-Za-z]+)\Z")
+"""What stands before the braces of ${shell}, x^{n} and \\hat{s}: they are no variables' own."""
 _STEP = re.compile(rf"\.(?P<attribute>\w+)|{_KEY}")
 
 
@@ -102,6 +105,7 @@ def interpolate(text: str, names: Mapping[str, Any], *, max_chars: int) -> Inter
     work = _Interpolation(names, max_chars)
     typed, work.removed = _cleaned(_without_fences(text))
     filled = _BRACES.sub(work.replace, typed)
+    work.look_for_expressions(typed)
     _refuse_blank(filled)
     _refuse_length(filled, max_chars)
     return Interpolated(
@@ -129,6 +133,9 @@ class _Interpolation:
         if found["literal"]:
             return f"{{{found['literal']}}}"
         root = found["root"]
+        if root in self._names and _IN_A_FORMULA.search(found.string, 0, found.start()):
+            self._unknown[found[0]] = None
+            return found[0]
         if root not in self._names:
             self._refuse_near_miss(root, found)
             self._unknown[found[0]] = None
@@ -147,6 +154,12 @@ class _Interpolation:
         self.notes += shown.notes
         self.frames += shown.is_frame
         return text if found["raw"] or shown.bare else _fenced(label, text)
+
+    def look_for_expressions(self, typed: str) -> None:
+        """Note braces around more than a variable's name: they are not evaluated."""
+        for found in _EXPRESSION.finditer(typed):
+            if found["root"] in self._names and not _BRACES.fullmatch(found[0]):
+                self._unknown[_short(found[0])] = None
 
     def left_as_typed(self) -> tuple[str, ...]:
         """One note on the braces that name no variable."""
@@ -418,8 +431,10 @@ def _without_fences(text: str) -> str:
     return text.replace(_OPEN, "").replace(_SHUT, "")
 
 
-def check_prompt(text: str, max_chars: int) -> tuple[str, tuple[str, ...]]:
+def check_prompt(text: str, max_chars: int, *, asks: bool = True) -> tuple[str, tuple[str, ...]]:
     """The text as it can be sent, and notes on what was taken out of it.
+
+    `asks=False` is for what may be blank or a heading: a system message, an earlier answer.
 
     Control characters, ANSI sequences, bidi overrides and tag characters go; fences stay.
 
@@ -428,7 +443,8 @@ def check_prompt(text: str, max_chars: int) -> tuple[str, tuple[str, ...]]:
     """
     _refuse_length(text, max_chars)
     cleaned, removed = _cleaned(text)
-    _refuse_blank(cleaned)
+    if asks:
+        _refuse_blank(cleaned)
     return cleaned, _removal_note(removed)
 
 

@@ -268,6 +268,8 @@ class Ledger:
     def _connection(self) -> sqlite3.Connection:
         """This thread's own. The process id: a connection must not be used on after a fork."""
         pid, thread = os.getpid(), threading.current_thread().ident or 0
+        if self._connections and self.path is not None and not self.path.exists():
+            _close(self._connections)  # deleted while in use: rows must not go to a nameless file
         if (pid, thread) not in self._connections:
             alive = {other.ident for other in threading.enumerate()}
             _close(self._connections, [t for p, t in list(self._connections) if t not in alive])

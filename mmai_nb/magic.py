@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import keyword
 import re
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,8 +21,8 @@ from IPython.core.magic import (
     Magics,
     line_cell_magic,
     magics_class,
+    needs_local_scope,
     no_var_expand,
-    output_can_be_silenced,
 )
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         super().__init__(shell)
         self._ip, self._engine = shell, engine
         self._told_about_m = False
+        self._local: Mapping[str, Any] = {}
+        self._shown: Answer | None = None
 
     @cached_property
     def _parser(self) -> _Parser:
@@ -143,22 +146,27 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         return self._engine
 
     @no_var_expand  # type: ignore[untyped-decorator, unused-ignore]
-    @output_can_be_silenced  # type: ignore[untyped-decorator, unused-ignore]
+    @needs_local_scope  # type: ignore[untyped-decorator, unused-ignore]
     @line_cell_magic  # type: ignore[untyped-decorator, unused-ignore]
-    def ai(self, line: str, cell: str | None = None) -> Any:
-        """Ask a model. `%%ai --help` and `%ai help` show the options and commands."""
-        return self._run(line, cell)
+    def ai(
+        self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Ask a model; `%ai help` shows the options and commands."""
+        return self._run(line, cell, local_ns)
 
     @no_var_expand  # type: ignore[untyped-decorator, unused-ignore]
-    @output_can_be_silenced  # type: ignore[untyped-decorator, unused-ignore]
+    @needs_local_scope  # type: ignore[untyped-decorator, unused-ignore]
     @line_cell_magic  # type: ignore[untyped-decorator, unused-ignore]
-    def mmai(self, line: str, cell: str | None = None) -> Any:
+    def mmai(
+        self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
+    ) -> Any:
         """The same as `ai`, under a name that is always this package's."""
-        return self._run(line, cell)
+        return self._run(line, cell, local_ns)
 
-    def _run(self, line: str, cell: str | None) -> Any:
+    def _run(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None) -> Any:
         from .errors import OptionError
 
+        self._local = local_ns or {}
         try:
             return self._line(line) if cell is None else self._cell(line, cell)
         except OptionError as error:
@@ -167,14 +175,16 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
     # -- %ai
 
     def _line(self, line: str) -> Any:
-        from .commands import command_for
+        from .commands import command_for, near_command
 
         line = line.strip()
-        if line.startswith("-- "):
+        if line.startswith("-- "):  # asked even if it looks like a command
             return self._ask(line[3:], self._parser.parse_args([]))
         command = command_for(line, lambda: self.engine, self.help_text())
         if command is not None:
             return command()
+        if hint := near_command(line):
+            raise UsageError(f"{hint}; %ai -- {line[:40]} asks it as it is")
         if line.startswith("-"):
             raise UsageError(
                 "%ai takes a question or a command, no options: use %%ai with options, "
@@ -220,7 +230,8 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
             return
         import difflib
 
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        begins = [option for option in known if len(name) > 3 and option.startswith(name)]
+        near = begins or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}?" if near else "; %%ai --help shows them all"
         raise UsageError(f"no option {name[:60]!r}{hint}")
 
@@ -249,9 +260,11 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         from .options import make_request
 
         engine = self.engine
-        if options.var is not None and not options.var.isidentifier():
-            raise UsageError(f"--var {options.var!r} is no variable's name")
-        text, notes, frames = self._interpolated(prompt, options)
+        engine.notebook = self._notebook
+        var = options.var
+        if var is not None and (not var.isidentifier() or keyword.iskeyword(var)):
+            raise UsageError(f"--var {var[:40]!r} is no variable's name")
+        text, notes, frames = self._interpolated(prompt.strip(), options)
         asked = make_request(text, engine.settings, frames=frames, **_request_options(options))
         if options.dry_run:
             return route_page(engine.route(asked.request))
@@ -276,7 +289,9 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         try:
             return ask()
         except KeyboardInterrupt as interrupt:
-            view.stopped("interrupted: what came is in ai.last(); it was not cached")
+            came = getattr(getattr(interrupt, "partial", None), "text", "")
+            kept = "what came is in ai.last(); it was not cached"
+            view.stopped(f"interrupted: {kept if came else 'nothing had come'}")
             interrupt._render_traceback_ = lambda: ["KeyboardInterrupt: the call was stopped"]  # type: ignore[attr-defined]
             raise
         except MmaiError as error:
@@ -302,6 +317,7 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         hidden = getattr(shell, "user_ns_hidden", {})
         names = {k: v for k, v in shell.user_ns.items() if k not in hidden}
         history = getattr(shell, "history_manager", None)
+        names |= {k: v for k, v in self._local.items() if not k.startswith("_")}
         names["In"] = getattr(history, "input_hist_raw", [])
         names["Out"] = shell.user_ns.get("Out", {})
         names["Err"] = getattr(history, "exceptions", {})
@@ -310,11 +326,25 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
     def _deliver(self, answer: Answer, options: argparse.Namespace) -> Answer:
         from .markup import runnable_code
 
+        self._shown = answer
         if options.var is not None:
             self._ip.user_ns[options.var] = answer
         if options.format == "code" and not options.quiet:
             self._ip.set_next_input(runnable_code(answer.text), replace=False)
         return answer
+
+    def _notebook(self) -> str | None:
+        """The notebook's path: VS Code's variable, else what the environment tells."""
+        from .recording import notebook_name
+
+        found = self._ip.user_ns.get("__vsc_ipynb_file__")
+        return found if isinstance(found, str) else notebook_name()
+
+    def forget_shown(self, *_: Any) -> None:
+        """At the end of a cell: what was shown while it came shows again when it is asked for."""
+        if self._shown is not None:
+            self._shown.mark_unshown()
+            self._shown = None
 
 
 def _request_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -324,7 +354,7 @@ def _request_options(options: argparse.Namespace) -> dict[str, Any]:
         "format": options.format,
         "temperature": options.temperature,
         "max_tokens": options.max_tokens,
-        "params": {key: _value(text) for key, text in options.option},
+        "params": _params(options.option),
         "fallback": options.fallback,
         "cache": not options.no_cache,
         "refresh": options.refresh,
@@ -334,19 +364,28 @@ def _request_options(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _params(given: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for key, text in given:
+        if key in params:
+            raise UsageError(f"-o {str(key)[:40]} is given twice")
+        params[key] = _value(text)
+    return params
+
+
 def _value(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _jupyter_ai_parameters(text: str) -> list[list[Any]]:
     try:
         return [[key, value] for key, value in json.loads(text).items()]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise UsageError(
             f"-m {text[:60]!r} is neither a model's name nor JSON parameters"
         ) from None
@@ -407,11 +446,16 @@ _QUESTION = re.compile(
 )
 
 
+_HELP = re.compile(r"\s*%%(?:ai|mmai)\s+(?:--help|-h)\s*")
+
+
 def keep_question_marks(lines: list[str]) -> list[str]:
     """The cell's lines with `%ai …?` made a call, which IPython would take for a look-up in help.
 
     An input transformer of IPython; the bodies of cell magics and of long strings stay as they are.
     """
+    if lines and _HELP.fullmatch(lines[0]) and not "".join(lines[1:]).strip():
+        return ["%ai help\n"]  # IPython refuses a cell magic without a cell
     if not lines or lines[0].lstrip().startswith("%%"):
         return lines
     made, quotes = [], 0
@@ -436,7 +480,9 @@ def register(shell: InteractiveShell) -> None:
             "%%ai was another extension's (Jupyter AI?) and is mmai_nb's now; %%mmai always is",
             stacklevel=2,
         )
-    shell.register_magics(MmaiMagics(shell))
+    magics = MmaiMagics(shell)
+    shell.register_magics(magics)
+    shell.events.register("post_run_cell", magics.forget_shown)
     shell.input_transformers_cleanup.append(keep_question_marks)
 
 
@@ -445,8 +491,11 @@ def unregister(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         magics = shell.magics_manager.magics[kind]
         for name in ("ai", "mmai"):
-            if isinstance(getattr(magics.get(name), "__self__", None), MmaiMagics):
+            owner = getattr(magics.get(name), "__self__", None)
+            if isinstance(owner, MmaiMagics):
                 del magics[name]
+                if owner.forget_shown in shell.events.callbacks["post_run_cell"]:
+                    shell.events.unregister("post_run_cell", owner.forget_shown)
     shell.magics_manager.registry.pop("MmaiMagics", None)
     if keep_question_marks in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_question_marks)

@@ -472,7 +472,7 @@ def runnable_code(text: str) -> str:
     return "\n".join(["# Lines that run a shell or a magic are commented out.", *made])
 
 
-_ESCAPES = re.compile(r"\s*(?:[!%?/,;]|.*\?\s*$|[\w\s,.\[\]]{1,200}=\s*[!%])")
+_ESCAPES = re.compile(r"\s*(?:[!%?/,;]|.*\?\s*$|.*=\s*[!%])")
 
 
 def _is_python(code: str) -> bool:

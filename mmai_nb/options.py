@@ -6,7 +6,6 @@ Both doors, the function and the magic, come through here.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from .records import Message, Request
 from .redaction import find_secret
 from .schemas import as_schema
 from .settings import Settings
+from .values import one_line
 
 __all__ = ["FORMATS", "Asked", "make_request"]
 
@@ -70,12 +70,21 @@ def make_request(prompt: str | None, settings: Settings, **given: Any) -> Asked:
         PromptError: the prompt cannot be sent as it is.
         SecretInPromptError: it holds a key, token or password.
     """
-    options = _Options(**given)
+    try:
+        return _made(prompt, settings, _Options(**given))
+    except (OptionError, PromptError) as error:
+        error.args = (one_line(str(error)),)
+        raise
+
+
+def _made(prompt: str | None, settings: Settings, options: _Options) -> Asked:
     if options.refresh and not options.cache:
         raise OptionError("refresh overwrites the cache and cache=False leaves it out: give one")
     form = _choice("format", options.format or settings.format, FORMATS)
     messages, notes = _messages(prompt, options, settings)
     schema = None if options.schema is None else as_schema(options.schema)
+    if options.tier is not None and options.model not in (None, "auto"):
+        raise OptionError(f"give a model or a tier, not both: {options.model!r}, {options.tier!r}")
     if schema is not None and options.format not in (None, "json"):
         raise OptionError(f"a schema asks for JSON: leave format={options.format!r} out")
     messages = _with_system(messages, form, schema)
@@ -127,7 +136,7 @@ def _messages(
         if made[0].role == "system" and options.system is not None:
             raise OptionError("system is given twice: as system= and in messages[0]")
         if system.strip() and made[0].role != "system":
-            cleaned, said = check_prompt(system, settings.max_prompt_chars)
+            cleaned, said = check_prompt(system, settings.max_prompt_chars, asks=False)
             made.insert(0, Message("system", cleaned))
             notes += said
     total = sum(len(m.content) for m in made)
@@ -156,7 +165,8 @@ def _content(
         )
     if role == "assistant" and not content.strip():
         return Message(role, content), ()
-    cleaned, notes = check_prompt(str(content), settings.max_prompt_chars)
+    asks = role == "user"
+    cleaned, notes = check_prompt(str(content), settings.max_prompt_chars, asks=asks)
     return Message(role, cleaned), notes
 
 
@@ -194,10 +204,14 @@ def _refuse_secrets(
 
 
 def _params(options: _Options, settings: Settings) -> dict[str, Any]:
+    if options.params is not None and not isinstance(options.params, Mapping):
+        raise OptionError(f"params must be a dict, not {type(options.params).__name__}")
     params = dict(options.params or {})
     for name in params:
         if not isinstance(name, str) or not name.isidentifier():
-            raise OptionError(f"{name!r} is no parameter's name: use letters, digits and _")
+            raise OptionError(
+                f"{str(name)[:60]!r} is no parameter's name: use letters, digits and _"
+            )
         if name in KEY_WORDS:
             raise OptionError(f"{name} is no parameter: set the key in an environment variable")
         if name in {"model", "messages", "stream", "stream_options", "response_format", "n"}:
@@ -214,7 +228,7 @@ def _params(options: _Options, settings: Settings) -> dict[str, Any]:
         params["max_tokens"] = _whole("max_tokens", params["max_tokens"], 1, 1_000_000)
     try:
         json.dumps(params, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise OptionError(f"params must hold plain JSON values: {error}"[:200]) from error
     return params
 
@@ -235,8 +249,10 @@ def _number(
     asks = f"{name} must be a number from {low:g} to {most:g} {unit}".rstrip()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise OptionError(f"{asks}, not {str(value)[:40]!r}")
-    if not math.isfinite(value) or value > most or value < (low or 0.0) or value == above:
-        raise OptionError(f"{asks}, not {value!r}"[:200])
+    fits = least <= value <= most if least is not None else (above or 0.0) < value <= most
+    if not fits:  # NaN fits nowhere
+        seen = "a huge number" if isinstance(value, int) and abs(value) > 10**40 else value
+        raise OptionError(f"{asks}, not {seen}")
     return value
 
 

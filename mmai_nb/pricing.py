@@ -48,7 +48,7 @@ class ListPrice:
     date: str | None = None
 
 
-def price(usage: Usage, spec: ModelSpec, when: float | None = None) -> Cost:
+def price(usage: Usage, spec: ModelSpec, when: float | None = None, *, warn: bool = True) -> Cost:
     """The cost of one call.
 
     Counts that cannot be, such as more cached tokens than input, are taken as the nearest that can.
@@ -57,6 +57,7 @@ def price(usage: Usage, spec: ModelSpec, when: float | None = None) -> Cost:
         usage: `input_tokens` includes cached tokens, `output_tokens` reasoning tokens.
         spec: the model that was called.
         when: seconds since the epoch when it was called, for prices that have changed since.
+        warn: whether an unknown price is told.
 
     Warns:
         PriceWarning: the model's price is unknown; once a model and process.
@@ -71,7 +72,8 @@ def price(usage: Usage, spec: ModelSpec, when: float | None = None) -> Cost:
         usd = _listed_cost(usage, spec, when)
         if usd is not None:
             return Cost(_nano(usd), "genai-prices")
-    _warn_once(spec)
+    if warn:
+        _warn_once(spec)
     return Cost()
 
 

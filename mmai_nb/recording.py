@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +17,6 @@ from .errors import (
     MissingKeyError,
     MmaiError,
     ParameterAdaptedError,
-    PriceWarning,
     ResponseTooLargeError,
     TimedOutError,
     TruncatedStreamError,
@@ -26,8 +24,10 @@ from .errors import (
 from .interpolation import seal
 from .keys import find_key
 from .ledger import Ledger
+from .markup import clean_text
 from .pricing import price
 from .records import NANO, Attempt, Completion, Cost, Message, OnText, Request, Route, Status, Usage
+from .redaction import redact
 from .settings import ModelSpec, Settings
 
 __all__ = ["Recorder", "check_key", "fingerprint", "log_outcome", "notebook_name"]
@@ -147,6 +147,8 @@ class Recorder:
         """The completion under our names, priced."""
         return replace(
             answered,
+            response_model=_name(answered.response_model),
+            finish_reason=_name(answered.finish_reason) if answered.finish_reason else None,
             model=spec.name,
             provider=spec.provider,
             endpoint=spec.base_url,
@@ -186,9 +188,8 @@ class Recorder:
         strongest = self.settings.strongest
         if strongest is None or strongest == spec.name:
             return cost.nano
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PriceWarning)  # nobody asked that model anything
-            return price(replace(usage, reported_cost_usd=None), self.settings.find(strongest)).nano
+        usage = replace(usage, reported_cost_usd=None)
+        return price(usage, self.settings.find(strongest), warn=False).nano
 
 
 def _is_unbilled(error: MmaiError) -> bool:
@@ -224,6 +225,11 @@ def fingerprint(spec: ModelSpec) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:12] if key else ""
 
 
+def _name(text: str) -> str:
+    """A name that a server gave, as it can be kept and shown: one short line without secrets."""
+    return redact(" ".join(clean_text(text[:1_000]).split()))[:200]
+
+
 def _with_facts(row: Attempt, completion: Completion) -> Attempt:
     """The row with the tokens, times and names of what was answered."""
     usage = completion.usage
@@ -235,8 +241,8 @@ def _with_facts(row: Attempt, completion: Completion) -> Attempt:
         cache_write_tokens=usage.cache_write_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         tokens_estimated=usage.estimated,
-        response_model=completion.response_model or None,
-        finish_reason=completion.finish_reason,
+        response_model=_name(completion.response_model) or None,
+        finish_reason=completion.finish_reason and _name(completion.finish_reason),
         duration_s=completion.duration_s,
         first_token_s=completion.first_token_s,
     )

@@ -240,6 +240,8 @@ _KINDS: dict[str, Any] = {
 
 def _kept(record: type, data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a record among the data; a value of another kind is a TypeError."""
+    if not isinstance(data, Mapping):
+        raise TypeError(f"a {record.__name__} is a mapping, not a {type(data).__name__}")
     found = {}
     for known in fields(record):
         if known.name not in data:

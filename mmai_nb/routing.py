@@ -177,5 +177,5 @@ def _without_open_breakers(draft: _Draft, request: Request, situation: Situation
     if not chain:
         reasons = (*draft.reasons, "every circuit is open: tried all the same")
         return replace(draft, reasons=reasons)
-    skipped = [(name, "circuit open") for name in draft.chain if name in resting]
+    skipped = [(name, "resting after failures") for name in draft.chain if name in resting]
     return replace(draft, chain=chain, skipped=(*draft.skipped, *skipped))

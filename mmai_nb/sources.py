@@ -96,7 +96,7 @@ def project_source(cwd: Path | None) -> Source | None:
         start = (cwd or Path.cwd()).absolute()
     except FileNotFoundError:  # the folder we stand in has been removed
         return None
-    home = Path.home()
+    home = _home()
     for folder in (start, *start.parents):
         own, shared = folder / PROJECT_FILE, folder / "pyproject.toml"
         if os.path.exists(own):
@@ -141,10 +141,18 @@ def _read(path: Path, root: tuple[str, ...] = ()) -> Source:
     return Source(path.absolute(), data, text, root)
 
 
+def _home() -> Path:
+    """The home folder; the root where there is none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.sep)
+
+
 def short_path(path: Path) -> str:
     """The path as a message shows it: ~ for home, the end of a long one."""
     text = str(path)
-    home = str(Path.home())
+    home = str(_home())
     if text.startswith(home + os.sep):
         text = "~" + text[len(home) :]
     return text if len(text) <= 60 else "…" + os.sep + os.sep.join(path.parts[-2:])[-58:]

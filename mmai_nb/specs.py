@@ -209,6 +209,12 @@ class Settings(_Frozen):
         settings._origin = dict(origin)
         return settings
 
+    def __repr__(self) -> str:
+        tiers = ", ".join(tier.name for tier in self.tiers)
+        return (
+            f"Settings({len(self.models)} models; tiers: {tiers or 'none'}; %ai config shows all)"
+        )
+
     @property
     def given(self) -> Mapping[str, Any]:
         """What was given, before names were resolved and defaults filled in."""
@@ -401,7 +407,9 @@ def fault_path(error: ConfigError) -> KeyPath:
 def _first_fault(error: ValidationError) -> Any:
     """The first fault that is not a mere consequence of another."""
     faults = error.errors(include_url=False)
-    return next((f for f in faults if f["type"] != "default_factory_not_called"), faults[0])
+    kinds = ("extra_forbidden", "default_factory_not_called")
+    unknown = next((f for f in faults if f["type"] == kinds[0]), None)
+    return unknown or next((f for f in faults if f["type"] != kinds[1]), faults[0])
 
 
 def _path(fault: Mapping[str, Any]) -> KeyPath:

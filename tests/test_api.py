@@ -111,3 +111,13 @@ def test_astream_takes_no_listener():
 
     with pytest.raises(OptionError, match="on_text"):
         asyncio.run(read())
+
+
+def test_leaving_aask_does_not_hold_the_loop():
+    async def leave():
+        await asyncio.wait_for(ai.aask("hi\n[[demo: delay=20]]"), 0.3)
+
+    begin = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(leave())
+    assert time.monotonic() - begin < 5

@@ -9,21 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from support.scripted import URL, USAGE, Scripted, settings_of
 
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import (
     BadRequestError,
+    BadResponseError,
     CacheWarning,
     ChainExhaustedError,
     ConfigError,
     ContextTooLongError,
+    EmptyResponseError,
     MissingKeyError,
     OptionError,
     ParameterAdaptedError,
     PromptError,
+    QuotaError,
     SchemaMismatchError,
     SecretInPromptError,
     ServerError,
@@ -34,6 +37,8 @@ from mmai_nb.errors import (
 from mmai_nb.ledger import Ledger
 from mmai_nb.records import Completion, Usage
 from mmai_nb.settings import Settings
+
+KEY = "acme-0123456789-secret"
 
 
 @pytest.fixture
@@ -515,3 +520,196 @@ def test_a_cache_folder_of_the_users_that_is_unsafe_is_an_error(tmp_path):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(ConfigError, match="cache folder"):
         Engine(settings, call=Scripted("fine"), ledger=Ledger(None)).ask("hi")
+
+
+DAMAGE = [
+    {"usage": {"input_tokens": "lots"}},
+    {"usage": 5},
+    {"cost": "x"},
+    {"cost": {"nano": 1.5}},
+    {"created": None},
+    {"duration_s": "x"},
+    {"model": 5},
+    {"text": 5},
+    {"text": ""},
+    {"reasoning_text": 5},
+    {"notes": 5},
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=str)
+def test_a_damaged_entry_is_a_miss_and_the_engine_goes_on(build, damage):
+    engine, call = build("fine")
+    engine.ask("hi", model="small")
+    (file,) = [p for p in engine.cache.folder.rglob("*.json") if "answers" in str(p)]
+    record = json.loads(file.read_text())
+    record["value"] |= damage
+    file.write_text(json.dumps(record))
+    assert engine.ask("hi", model="small") == "fine"
+    assert len(call.calls) == 2
+    assert len(engine.costs()) == 2
+
+
+def test_a_billed_failure_is_booked(build):
+    empty = EmptyResponseError("no text", retries=0, falls_back=False)
+    empty.partial = Completion("", "small", Usage(1000, 4000))
+    engine, _ = build(empty)
+    with pytest.raises(EmptyResponseError):
+        engine.ask("hi", model="small")
+    row = engine.costs().iloc[-1]
+    assert (row.status, row.output_tokens) == ("error", 4000)
+    assert row.cost_usd == pytest.approx(1000 * 0.10e-6 + 4000 * 0.40e-6)
+
+
+def test_an_answer_that_was_no_answer_has_an_unknown_cost(build):
+    engine, _ = build(BadResponseError("garbled", retries=0, falls_back=False))
+    with pytest.raises(BadResponseError):
+        engine.ask("hi", model="small")
+    assert engine.costs().cost_usd.isna().tolist() == [True]
+
+
+def test_an_unknown_cost_is_logged_as_such(build, caplog):
+    plain = {"models": {"m": {"base_url": URL}}, "tiers": []}
+    engine, _ = build(**plain)
+    with caplog.at_level(logging.INFO, "mmai_nb"), pytest.warns(UserWarning, match="unknown"):
+        engine.ask("hi")
+    assert caplog.records[-1].mmai["cost_usd"] is None
+
+
+def test_a_kept_answer_of_a_resting_model_wins_over_a_paid_one(build):
+    engine, call = build("kept", QuotaError("402"), "paid")
+    engine.ask("one", model="small")
+    engine.ask("two")
+    assert engine.ask("one") == "kept"
+    assert len(call.calls) == 3
+
+
+def test_the_demo_by_name_is_the_demo_whatever_the_default_model_is(build):
+    engine, call = build(default_model="large")
+    answer = engine.ask("What is 2 + 3?", model="demo", cache=False)
+    assert call.asked == ["demo-small"]
+    assert answer.simulated
+
+
+def test_a_rejected_answer_is_not_kept(build):
+    class Even(BaseModel):
+        n: int
+
+        @field_validator("n")
+        @classmethod
+        def even(cls, value: int) -> int:
+            if value % 2:
+                raise ValueError("must be even")
+            return value
+
+    engine, _ = build('{"n": 3}', '{"n": 4}')
+    with pytest.raises(SchemaMismatchError, match="even") as caught:
+        engine.ask("a number", schema=Even)
+    assert caught.value.attempts
+    assert engine.ask("a number", schema=Even).parsed.n == 4
+
+
+def test_cut_json_is_a_mismatch_and_says_so(build):
+    cut = Completion('[{"name": "A"}, {"na', "small", USAGE, finish_reason="length")
+    engine, _ = build(cut)
+    with pytest.raises(SchemaMismatchError, match="cut"):
+        engine.ask("names", format="json")
+
+
+def test_a_kept_answer_carries_the_readers_own_name_of_the_model(build, tmp_path):
+    engine, _ = build("kept")
+    engine.ask("hi", model="small")
+    spec = {"base_url": URL, "model": "small", "input_price": 1, "output_price": 1}
+    other = Engine(
+        Settings(models={"mine": spec}), ledger=Ledger(None), cache=AnswerCache(tmp_path / "cache")
+    )
+    answer = other.ask("hi")
+    assert (answer.model, answer.cache_hit) == ("mine", True)
+    assert other.costs().tier.notna().all()
+
+
+def test_a_named_preset_without_its_key_names_the_variable(tmp_path, monkeypatch):
+    monkeypatch.delattr(builtins, "__IPYTHON__", raising=False)
+    engine = Engine(Settings(), ledger=Ledger(None), cache=AnswerCache(tmp_path / "c"))
+    with pytest.raises(MissingKeyError, match="ANTHROPIC_API_KEY"):
+        engine.ask("hi", model="anthropic/claude-haiku-5-5")
+
+
+def test_a_key_set_later_is_seen_by_the_next_call(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMAI_DEMO", "1")
+    engine = Engine(call=Scripted("fine"), ledger=Ledger(None), cache=AnswerCache(tmp_path / "c"))
+    assert engine.ask("hi").simulated
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-" + "a1B2" * 8)
+    assert not engine.ask("hi").simulated
+
+
+@pytest.mark.parametrize("where", [{"tag": KEY}, {"params": {"user": KEY}}], ids=["tag", "params"])
+def test_a_secret_beside_the_prompt_is_refused_too(build, monkeypatch, where):
+    monkeypatch.setenv("ACME_API_KEY", KEY)
+    engine, call = build()
+    with pytest.raises(SecretInPromptError, match="ACME_API_KEY"):
+        engine.ask("hi", **where)
+    assert call.calls == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"params": "abc"},
+        {"params": {"api_key": "x"}},
+        {"temperature": 10**400},
+        {"timeout": 10**400},
+        {"on_text": 5},
+        {"model": "small", "tier": "simple"},
+        {"schema": City, "format": "text"},
+        {"schema": {"$ref": "#/nope"}},
+        {"schema": {"$ref": "#"}},
+        {"schema": {"type": "object", "$dynamicRef": "http://127.0.0.1:1/x"}},
+    ],
+    ids=lambda o: str(o)[:40],
+)
+def test_more_bad_options_are_one_line_and_send_nothing(build, options):
+    engine, call = build()
+    with pytest.raises(OptionError) as caught:
+        engine.ask("hi", **options)
+    assert len(str(caught.value)) <= 200
+    assert call.calls == []
+
+
+def test_a_heading_may_be_a_system_message(build):
+    engine, call = build()
+    engine.ask("hi", system="# Rules")
+    assert call.calls[0][0].messages[0].content == "# Rules"
+
+
+def test_names_from_the_server_are_made_harmless(build):
+    evil = Completion(
+        "hi", "small", USAGE, response_model="x\x1b]0;pwned\x07", finish_reason="stop"
+    )
+    engine, _ = build(evil)
+    engine.ask("hi")
+    assert "\x1b" not in engine.costs().response_model.iloc[0]
+
+
+def test_a_route_tells_that_the_answer_is_kept(build):
+    from mmai_nb.options import make_request
+
+    engine, _ = build()
+    request = make_request("hi", engine.settings).request
+    assert not any("cache" in reason for reason in engine.route(request).reasons)
+    engine.ask("hi")
+    assert any("cache" in reason for reason in engine.route(request).reasons)
+
+
+def test_an_exhausted_chain_tells_the_cost_so_far(build):
+    engine, _ = build(ServerError("501", retries=0))
+    with pytest.raises(ChainExhaustedError, match=r"cost so far \$0.00"):
+        engine.ask("hi")
+
+
+def test_a_ledger_that_was_deleted_is_made_anew(build, tmp_path):
+    engine, _ = build()
+    engine.ask("one")
+    (tmp_path / "ledger.sqlite3").unlink()
+    engine.ask("two")
+    assert len(engine.costs()) == 1

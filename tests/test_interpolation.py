@@ -66,7 +66,18 @@ def shown(value, max_chars: int = 100_000) -> str:
 def test_braces_that_are_no_name_stay_as_typed(text):
     found = fill(text, name="VALUE", x=[1, 2], d={})
     assert found.text == text
-    assert found.notes == ()
+
+
+@pytest.mark.parametrize("text", ["{n + 1}", "{n:.2f}", "{n!r}", "{ n }", "{d.keys()}"])
+def test_an_expression_of_a_variable_stays_and_is_noted(text):
+    found = fill(text, n=1, d={})
+    assert found.text == text
+    assert found.notes == (f"left as typed: {text}",)
+
+
+@pytest.mark.parametrize("text", ["x^{n}", "${n}", "\\hat{n} is an estimate"])
+def test_the_braces_of_formulas_and_shells_are_no_variables(text):
+    assert fill(text, n=5).text == text
 
 
 def test_a_name_is_replaced_by_its_value_in_a_fence():

@@ -352,7 +352,7 @@ class TestCommands:
     def test_models(self, play):
         frame = play("%ai models").value
         assert list(frame.index) == ["small", "large"]
-        assert frame.loc["small", "input_usd_per_million"] == 0.10
+        assert frame.loc["small", "input_price"] == 0.10
 
     def test_route(self, play):
         assert "complexity" in play("%ai route What is the capital of France?").text
@@ -397,11 +397,9 @@ class TestCommands:
 
 class TestLoading:
     def test_loading_twice_changes_nothing(self, play):
-        before = play.shell.magics_manager.magics["cell"]["ai"]
         play.shell.extension_manager.reload_extension("mmai_nb")
         play.shell.extension_manager.load_extension("mmai_nb")
         assert isinstance(play.shell.magics_manager.magics["cell"]["ai"].__self__, MmaiMagics)
-        assert before.__self__ is not None
 
     def test_it_prints_nothing(self, play):
         assert play("%reload_ext mmai_nb").text == ""
@@ -417,3 +415,73 @@ class TestLoading:
         play.shell.register_magic_function(lambda line, cell=None: None, "line_cell", "ai")
         with pytest.warns(UserWarning, match="%%mmai always is"):
             play.shell.extension_manager.load_extension("mmai_nb")
+
+
+@pytest.mark.parametrize("prompt", ["I am sad :(", "what does print( do", "don't", "a\n    b\n  c"])
+def test_a_prompt_need_not_be_python(play, prompt):
+    shown = play(f"%%ai\n{prompt}", "fine")
+    assert shown.ok, shown.text
+    assert str(shown.value) == "fine"
+
+
+def test_a_prompt_may_end_in_a_semicolon(play):
+    assert str(play("%%ai\nint x = 3;", "fine").value) == "fine"
+
+
+def test_an_assigned_answer_shows_when_it_is_asked_for(play):
+    play("x = %ai why is the sky blue?", "because")
+    assert "because" in play("x").text
+
+
+def test_the_same_question_from_a_line_and_a_cell_is_one(play):
+    play("%ai why is the sky blue?")
+    assert play("%%ai\nwhy is the sky blue?\n").value.cache_hit
+
+
+def test_a_variable_of_a_function_goes_in(play):
+    play("def f(topic):\n    %ai tell me about {topic}\n")
+    play("f('rivers')")
+    assert "rivers" in play.call.calls[0][0].prompt
+
+
+def test_code_is_put_into_the_next_cell_and_shell_lines_are_not_live(play, monkeypatch):
+    put = []
+    monkeypatch.setattr(play.shell, "set_next_input", lambda text, replace: put.append(text))
+    shown = play("%%ai -f code\nlist files", "```python\nd['a'] = !ls\n!rm x\nprint(1)\n```")
+    assert shown.value.parsed == "d['a'] = !ls\n!rm x\nprint(1)"
+    assert [line for line in put[0].splitlines() if not line.startswith("#")] == ["print(1)"]
+
+
+@pytest.mark.parametrize("line", ["modles", "cost", "costs foo", "route", "help foo"])
+def test_a_slip_in_a_command_is_no_paid_question(play, line):
+    shown = play(f"%ai {line}")
+    assert not shown.ok
+    assert play.call.calls == []
+
+
+def test_help_for_the_cell_needs_no_cell(play):
+    assert "--max-tokens" in play("%%ai --help").text
+
+
+def test_the_same_parameter_twice_is_refused(play):
+    assert "given twice" in play("%%ai -o seed 1 -o seed 2\nhi").text
+    assert play.call.calls == []
+
+
+def test_a_model_left_out_is_told(play):
+    from mmai_nb.errors import QuotaError
+
+    play("%%ai\none", QuotaError("no credit"), "fine")
+    shown = play("%%ai\ntwo", "fine")
+    assert "left out small: resting after failures" in shown.text
+
+
+def test_config_tells_where_the_files_are(play):
+    assert "ledger.sqlite3" in play("%ai config ledger_path").text
+
+
+def test_loading_again_leaves_one_of_each(play):
+    play.shell.extension_manager.reload_extension("mmai_nb")
+    names = [getattr(f, "__name__", "") for f in play.shell.input_transformers_cleanup]
+    assert names.count("keep_question_marks") == 1
+    assert len(play.shell.events.callbacks["post_run_cell"]) == 1

@@ -217,7 +217,7 @@ class TestJson:
 class TestBreakers:
     def test_an_open_breaker_takes_its_model_out(self):
         found = route(ask("hi"), open_breakers=("tiny",))
-        assert (found.chain, found.skipped) == (("mid",), (("tiny", "circuit open"),))
+        assert (found.chain, found.skipped) == (("mid",), (("tiny", "resting after failures"),))
 
     def test_with_every_breaker_open_the_chain_stays(self):
         found = route(ask("hi"), open_breakers=("tiny", "mid"))
