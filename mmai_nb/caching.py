@@ -168,6 +168,7 @@ class _Flight:
     """One payment under way: its pieces of text so far and, once it is over, how it ended.
 
     Neither `fetched` nor `error` at the end: the payer was interrupted, and somebody else may pay.
+    So it is too when the payer's time was over: another may have more of it.
     """
 
     def __init__(self) -> None:
@@ -195,7 +196,10 @@ class _Flight:
             return self._pieces[seen:], self._over
 
     def follow(self, on_text: OnText | None, timeout: float) -> Fetched | None:
-        """What the payer gets, piece by piece; None if it was interrupted and nothing was shown."""
+        """What the payer gets, piece by piece; None where this caller may pay instead.
+
+        That is, the payer was interrupted or out of time, and nothing was shown here.
+        """
         until, came = time.monotonic() + timeout, list[str]()
         over = False
         while not over:
@@ -211,12 +215,13 @@ class _Flight:
                 came.append(piece)
                 if on_text is not None:
                     on_text(piece)
-        if self.error is not None:
+        shown = bool(came) and on_text is not None
+        if self.error is not None and (shown or not isinstance(self.error, TimedOutError)):
             raise _twin(self.error)
         if self.fetched is not None:
             how = self.fetched.how
             return Fetched(copy.deepcopy(self.fetched.value), "hit" if how == "hit" else "joined")
-        if came and on_text is not None:
+        if shown:
             raise TruncatedStreamError(
                 "the same request was interrupted in the thread that had sent it; ask again",
                 partial="".join(came),
@@ -333,12 +338,14 @@ class AnswerCache:
             refresh: pay in any case, alone, and overwrite what is kept.
             on_text: gets the pieces of text, live, from a payer; none for a hit.
             timeout: seconds to follow somebody else, or to wait for another process; None: as long
-                as it takes. A payer keeps its own time.
+                as it takes. At most half of it is spent on waiting for another process, so that
+                there is time left to pay after all. A payer keeps its own time.
 
         Raises:
-            TimedOutError: the timeout was over while following.
+            TimedOutError: the timeout was over while following. A payer's own reaches those only
+                who were passed pieces of text; of the others one pays.
             TruncatedStreamError: the payer was interrupted after pieces of text were passed on.
-            Exception: what `pay` raised, to the payer and to its followers; nothing is kept.
+            Exception: what else `pay` raised, to the payer and its followers; nothing is kept.
         """
         if refresh or self.folder is None:
             return self._ask(key, lambda: pay(on_text), force=refresh)
@@ -383,12 +390,15 @@ class AnswerCache:
         return flight.fetched
 
     def _turn(self, key: str, seconds: float) -> AbstractContextManager[None]:
-        """One process at a time for this key: who waited finds the answer on the disk."""
+        """One process at a time for this key: who waited finds the answer on the disk.
+
+        Who has waited for half of its time goes on all the same, to pay while there is time left.
+        """
         if self._place is None:
             return nullcontext()
         with suppress(OSError):
             store.private_folder(folder := os.path.join(self._place, "locks"))
-            return store.turn(os.path.join(folder, f"{key}.lock"), min(seconds, LONGEST_TURN))
+            return store.turn(os.path.join(folder, f"{key}.lock"), min(seconds / 2, LONGEST_TURN))
         return nullcontext()
 
     def _ask(self, key: str, pay: Callable[[], Value] | None, *, force: bool = False) -> Fetched:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -31,9 +30,10 @@ from .errors import (
     SchemaMismatchError,
     UnknownModelError,
 )
+from .providers import is_loopback
 from .records import Completion, OnText, Request
 from .settings import ModelSpec, Settings
-from .wire.bodies import Quirks, adapt, make_body
+from .wire.bodies import Lessons, adapt, make_body
 from .wire.failures import (
     Peer,
     Told,
@@ -71,7 +71,7 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool = Pool()
-        self._quirks: dict[tuple[str, str], Quirks] = {}
+        self._lessons = Lessons()
         weakref.finalize(self, self._pool.close)
 
     def call(self, request: Request, spec: ModelSpec, on_text: OnText | None = None) -> Completion:
@@ -85,19 +85,16 @@ class Client:
         Raises:
             MmaiError: with `partial`, a Completion, where a part of the answer had come.
             ParameterAdaptedError: a parameter was refused; the same call will go without it now.
-            KeyboardInterrupt: with `partial` too; the connection is closed.
+            BaseException: what `on_text` raised, or an interrupt, with `partial` too, unless it has
+                one; the connection is closed.
         """
         talk = self._begin(request, spec, on_text)
         try:
             self._exchange(talk)
-        except KeyboardInterrupt as stop:
-            stop.partial = talk.completion(finished=False)  # type: ignore[attr-defined]
-            raise
-        except UnknownModelError:
-            raise unknown_model(talk.peer, self._ids(talk)) from None
-        except CallError as error:
-            if talk.draft.begun:
-                error.partial = talk.completion()
+        except BaseException as error:
+            if isinstance(error, UnknownModelError) and not talk.draft.begun:
+                raise unknown_model(talk.peer, self._ids(talk)) from None
+            _keep_what_came(talk, error)
             raise
         return talk.completion()
 
@@ -115,7 +112,7 @@ class Client:
 
     def _begin(self, request: Request, spec: ModelSpec, on_text: OnText | None) -> Talk:
         settings, stream = self._settings, on_text is not None
-        quirks = self._quirks.get((spec.base_url, spec.model)) or Quirks.of(spec.base_url)
+        quirks = self._lessons.of(spec.base_url, spec.model)
         deadlines = Deadlines(
             total=request.timeout or settings.timeout,
             connect=settings.connect_timeout,
@@ -129,14 +126,13 @@ class Client:
     def _exchange(self, talk: Talk) -> None:
         """Send the request, and read the answer into the talk's draft."""
         rest = {k: v for k, v in talk.body.data.items() if k not in ("model", "messages")}
-        headers = {"Idempotency-Key": uuid.uuid4().hex, "Accept-Encoding": "identity"}
 
         def send(sdk: Any) -> Any:
             return sdk.chat.completions.with_streaming_response.create(
                 model=talk.spec.model,
                 messages=talk.body.data["messages"],
                 extra_body=rest,
-                extra_headers=headers,
+                extra_headers={"Accept-Encoding": "identity"},
                 timeout=_backstop(talk.deadlines),
             )
 
@@ -160,7 +156,7 @@ class Client:
         again = make_body(talk.request, talk.spec.model, quirks, stream=talk.stream)
         if again.data == talk.body.data:
             return error
-        self._quirks[talk.spec.base_url, talk.spec.model] = quirks
+        self._lessons.learn(talk.spec.base_url, talk.spec.model, quirks)
         said, status = refusal.told.message, error.status
         return make(ParameterAdaptedError, talk.peer, note, said=said, status=status)
 
@@ -217,6 +213,19 @@ class Client:
             return self._list(talk.spec, left) if left > 0 else []
         except MmaiError:
             return []
+
+
+def _keep_what_came(talk: Talk, error: BaseException) -> None:
+    """Hand what came to who catches the exception.
+
+    Before the first token that is nothing, but for an interrupt and for a bill without an answer.
+    """
+    if not talk.draft.begun and isinstance(error, Exception) and not talk.draft.billed:
+        return
+    if getattr(error, "partial", None) is None:
+        with suppress(AttributeError):  # one that on_text raised may have a `partial` of its own
+            ended = isinstance(error, CallError)
+            error.partial = talk.completion(finished=ended)  # type: ignore[attr-defined]
 
 
 def translate(peer: Peer, error: BaseException, *, talking: bool = False) -> BaseException:
@@ -321,7 +330,7 @@ def _build(base_url: str, key_variable: str | None, hooks: Hooks) -> Any:
         import openai
 
         http = openai.DefaultHttpxClient(
-            follow_redirects=False, event_hooks=hooks, **_tls_options(base_url)
+            follow_redirects=False, event_hooks=hooks, **_network_options(base_url)
         )
         client = openai.OpenAI(
             base_url=base_url,
@@ -338,10 +347,17 @@ def _build(base_url: str, key_variable: str | None, hooks: Hooks) -> Any:
     return client
 
 
-def _tls_options(base_url: str) -> dict[str, Any]:
-    """Where there is no TLS, a context that trusts nobody: loading all certificates takes 20 ms."""
-    in_clear = base_url.lower().startswith("http://")
-    return {"verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)} if in_clear else {}
+def _network_options(base_url: str) -> dict[str, Any]:
+    """How the endpoint is reached: no proxy of the environment leads to this machine itself.
+
+    Where there is no TLS, a context that trusts nobody: loading all certificates takes 20 ms.
+    """
+    options: dict[str, Any] = {"trust_env": not is_loopback(base_url)}
+    if base_url.lower().startswith("http://"):
+        options["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    elif not options["trust_env"]:
+        options["verify"] = ssl.create_default_context()  # knows SSL_CERT_FILE all the same
+    return options
 
 
 def _backstop(deadlines: Deadlines) -> Any:

@@ -175,8 +175,9 @@ def _costs(engine: Engine, rows: int) -> DataFrame:
     frame = engine.costs(limit=rows)
     local = frame["ts"].dt.tz_convert(datetime.now().astimezone().tzinfo)
     frame["time"] = local.dt.strftime("%m-%d %H:%M")
-    shown = ["time", "request_model", "input_tokens", "output_tokens", "cost_usd", "cache_hit"]
-    return frame[[*shown, "status"]]
+    tokens = frame["input_tokens"].astype("string") + "→" + frame["output_tokens"].astype("string")
+    frame["tokens"] = tokens.fillna("–")
+    return frame[["time", "request_model", "tokens", "cost_usd", "cache_hit", "status"]]
 
 
 def _cache(engine: Engine, what: str) -> Page:

@@ -54,12 +54,12 @@ PROJECT_MAY_SET = (
     "aliases",
     "format",
     "stream",
-    "temperature",
-    "max_tokens",
-    "system",
     "max_prompt_chars",
 )
-"""What a project's file may set: it comes with a repository, so it is not trusted with more."""
+"""What a project's file may set: it comes with a repository, so it is not trusted with more.
+
+It chooses among the user's models; what they are told (`system`) and how they answer is not its own
+to say."""
 
 
 def load_settings(

@@ -928,6 +928,38 @@ def test_a_follower_that_has_shown_nothing_pays_although_pieces_came(cache, pool
     assert second.result(10).value == {"text": "whole"}
 
 
+def test_of_many_followers_one_pays_when_the_payers_time_is_over(cache, pool):
+    pay, own = Payer(), Payer({"text": "own"})
+    pay.go.clear()
+    pay.error = TimedOutError("no answer within 1 s")
+    first = pool.submit(cache.fetch, KEY, pay, timeout=1)
+    assert pay.asked.wait(10)
+    others = [following(cache, pool, pay=own, timeout=20) for _ in range(5)]
+    pay.go.set()
+    assert first.exception(10) is pay.error
+    how = [other.result(10).how for other in others]
+    assert how.count("paid") == 1
+    assert own.count == 1
+
+
+def test_a_follower_that_has_shown_text_gets_the_payers_time_out(cache, pool):
+    seen, own = threading.Event(), Payer()
+    pay = Payer(pieces=("half",))
+    pay.go.clear()
+    pay.error = TimedOutError("no answer within 1 s", partial="half")
+    first = pool.submit(cache.fetch, KEY, pay, on_text=lambda _: None)
+    assert pay.asked.wait(10)
+    second = following(cache, pool, pay=own, on_text=lambda _: seen.set())
+    assert seen.wait(10)
+    pay.go.set()
+    assert first.exception(10) is pay.error
+    error = second.exception(10)
+    assert isinstance(error, TimedOutError)
+    assert error is not pay.error
+    assert (str(error), error.partial) == ("no answer within 1 s", "half")
+    assert own.count == 0
+
+
 def test_a_display_that_fails_is_the_payers_trouble_alone(cache, pool):
     waiting = threading.Event()
 
@@ -1045,6 +1077,16 @@ print(cache.fetch(key, pay).value)
     assert done == ["{'text': 'hi'}"] * 4
     assert (tmp_path / "paid").read_text() == "x"
     assert not list(tmp_path.rglob("*.lock"))
+
+
+@posix
+def test_who_waits_for_another_process_keeps_half_of_its_time_to_pay(cache):
+    folder = cache.folder / "joblib" / "locks"
+    folder.mkdir(mode=0o700)
+    with store.turn(folder / f"{KEY}.lock", 5):
+        started = time.monotonic()
+        assert cache.fetch(KEY, Payer(), timeout=0.8).how == "paid"
+        assert 0.35 < time.monotonic() - started < 0.7
 
 
 @posix

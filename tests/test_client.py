@@ -22,11 +22,14 @@ from support.talking import Talking
 
 from mmai_nb.errors import (
     BadRequestError,
+    ChainExhaustedError,
     MissingKeyError,
     MmaiError,
     OptionError,
     ParameterAdaptedError,
     PromptError,
+    RateLimitError,
+    UnknownModelError,
 )
 from mmai_nb.records import Message, Request, Usage
 from mmai_nb.settings import ModelSpec
@@ -77,11 +80,9 @@ def test_parameters_cannot_replace_the_prompt(whole):
     assert "stream" not in whole.stub.last.json
 
 
-def test_each_request_has_an_idempotency_key_of_its_own(whole):
-    whole.ask()
-    whole.ask()
-    first, second = (asked.headers["idempotency-key"] for asked in whole.stub.requests)
-    assert first != second
+def test_no_header_promises_that_a_request_counts_once(talk):
+    talk.ask(sse("a") if talk.stream else ok())
+    assert not [name for name in talk.stub.last.headers if "idempotency" in name.lower()]
 
 
 def test_the_key_is_sent_and_found_anew_for_each_call(stub, monkeypatch):
@@ -188,13 +189,61 @@ def test_thoughts_in_parts_of_the_content(talk):
     assert (answered.text, answered.reasoning_text) == ("yes", "hm")
 
 
-def test_a_listener_that_raises_ends_the_call_and_hangs_up(streamed):
-    def listen(_):
-        raise LookupError("no display")
+class Enough(BaseException):
+    """A listener's own way to say that it wants no more."""
 
-    with pytest.raises(LookupError, match="no display"):
-        streamed.ask(stream([*events("ab")[:2], 9.0]), on_text=listen)
-    streamed.stub.wait_for_hang_up()
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LookupError("no display"),
+        RateLimitError("of another call"),
+        UnknownModelError("of another call"),
+        StopIteration("no more"),
+        GeneratorExit("closed"),
+        Enough("of it"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_listener_that_raises_ends_the_call_and_gets_what_came(streamed, error):
+    def listen(piece):
+        if piece == "far":
+            raise error
+
+    begin = time.monotonic()
+    with pytest.raises(type(error)) as stopped:
+        streamed.ask(stream([*events("so ", "far")[:3], 9.0]), on_text=listen)
+    assert stopped.value is error
+    partial = error.partial
+    assert (partial.text, partial.finish_reason) == ("so far", None)
+    assert partial.usage == Usage(
+        estimate_messages([Message("user", "hello")]), estimate_tokens("so far"), estimated=True
+    )
+    assert streamed.stub.wait_for_hang_up() - begin < 1.0
+    assert streamed.stub.count == 1
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RateLimitError, LookupError])
+def test_a_partial_answer_that_an_exception_has_already_is_kept(streamed, kind):
+    error = kind("of another call")
+    error.partial = "another answer"
+
+    def listen(_):
+        raise error
+
+    with pytest.raises(kind):
+        streamed.ask(sse("a"), on_text=listen)
+    assert error.partial == "another answer"
+
+
+def test_an_exception_whose_partial_is_its_own_affair_is_left_as_it_is(streamed):
+    error = ChainExhaustedError("of another call", [])
+
+    def listen(_):
+        raise error
+
+    assert streamed.fail(sse("a"), on_text=listen) is error
+    assert error.partial is None
 
 
 USAGES = {
@@ -316,6 +365,13 @@ def test_nothing_is_learned_once_text_was_shown(streamed):
     error = streamed.fail(stream([*events("a")[:2], late]), params={"temperature": 0.5})
     assert type(error) is BadRequestError
     assert error.partial.text == "a"
+
+
+def test_an_endpoint_that_takes_no_stream_options_is_sent_none_for_any_model(streamed):
+    streamed.fail(status(400, ADAPTATIONS["stream_options"][1]), sse("fine"))
+    streamed.spec = ModelSpec(name="other", base_url=streamed.stub.base_url)
+    assert streamed.ask().text == "fine"
+    assert "stream_options" not in streamed.stub.last.json
 
 
 def test_what_one_model_does_not_take_another_may(stub):

@@ -29,6 +29,7 @@ from support.stub_server import (
 )
 from support.talking import Talking
 
+from mmai_nb.client import _network_options
 from mmai_nb.errors import (
     AuthError,
     BadRequestError,
@@ -242,6 +243,38 @@ def test_a_proxy_that_wants_a_password(stub, monkeypatch, scheme):
     error = Talking(stub, spec={"base_url": f"{scheme}://far.invalid/v1"}).fail(status(407))
     assert (type(error), error.reason, error.retries) == (ConnectionFailedError, "proxy", 0)
     assert "HTTPS_PROXY" in str(error)
+
+
+@pytest.fixture(params=["http://127.0.0.1:9", "socks5://127.0.0.1:9"], ids=["http", "socks"])
+def dead_proxy(request, monkeypatch):
+    """A proxy of the environment that nobody answers at."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, request.param)
+        monkeypatch.setenv(name.upper(), request.param)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_of_the_environment_stands_before_this_machine(stub, dead_proxy, host):
+    talk = Talking(stub, spec={"base_url": f"http://{host}:{stub.port}/v1"})
+    assert talk.ask(ok("at home")).text == "at home"
+
+
+def test_nor_does_it_where_this_machine_is_asked_over_tls(tmp_path, dead_proxy, monkeypatch):
+    context, cert = make_certificate(tmp_path, "IP:127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    with StubServer(tls=context) as stub:
+        assert Talking(stub).ask(ok("at home")).text == "at home"
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted"),
+    [("127.8.9.1", False), ("[::1]", False), ("LOCALHOST", False), ("192.168.0.1", True)],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_environment_counts_for_other_machines_only(scheme, host, trusted):
+    assert _network_options(f"{scheme}://{host}:8080/v1")["trust_env"] is trusted
 
 
 # refusals (C11 to C37)

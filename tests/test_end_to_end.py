@@ -236,3 +236,60 @@ def test_a_wrong_answer_of_the_schema_is_not_kept(engine, stub):
         engine.ask("how many?", schema=schema)
     assert engine.ask("how many?", schema=schema).parsed == {"n": 3}
     assert stub.count == 2
+
+
+def test_an_empty_answer_that_was_billed_is_booked(engine, stub):
+    usage = {"prompt_tokens": 1000, "completion_tokens": 4000, "total_tokens": 5000}
+    stub.play(ok("", finish="length", usage=usage), ok("fine"))
+    engine.ask("hi", model="a", fallback=["b"])
+    first = engine.costs().iloc[0]
+    assert (first.status, first.output_tokens) == ("error", 4000)
+    assert first.cost_usd == pytest.approx((1000 * 1.0 + 4000 * 2.0) / 1e6)
+
+
+def test_a_rate_limit_that_points_to_the_billing_page_is_no_quota(engine, stub):
+    text = "Rate limit reached: 3 requests per min. Add a card at example.com/account/billing"
+    stub.play(status(429, text, error={"code": "rate_limit_exceeded"}), ok("fine"))
+    assert engine.ask("hi", model="a") == "fine"
+    assert engine.costs().error_type.tolist()[0] == "RateLimitError"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        http(307, headers={"Location": "http://[::1"}),
+        status(400, "maximum context length is " + "9" * 5000),
+        status(400, "odd", error={"code": "4" * 5000}),
+    ],
+    ids=["location", "window", "code"],
+)
+def test_odd_words_of_a_server_are_an_error_of_ours(engine, stub, reply):
+    stub.play(reply)
+    with pytest.raises(MmaiError) as caught:
+        engine.ask("hi", model="a")
+    assert len(str(caught.value)) <= 200
+    assert engine.costs().status.tolist() == ["error"]
+
+
+def test_a_key_at_the_end_of_a_long_refusal_is_cut_out_whole(engine, stub, monkeypatch):
+    from mmai_nb.redaction import register_secret
+
+    key = "acme-51ab77c09de2f4-secret"
+    register_secret(key)
+    stub.play(status(401, "provided:" + " " * (3974 - len(key)) + key))
+    with pytest.raises(MmaiError) as caught:
+        engine.ask("hi", model="a")
+    assert key[:-1] not in str(caught.value)
+
+
+def test_a_follower_that_streams_gets_the_text_of_a_payer_that_does_not(engine, stub):
+    stub.play(ok("whole").after(0.4))
+    payer = threading.Thread(target=lambda: engine.ask("hi"))
+    payer.start()
+    while not stub.count:
+        pass
+    pieces: list[str] = []
+    assert engine.ask("hi", on_text=pieces.append) == "whole"
+    payer.join(10)
+    assert pieces == ["whole"]
+    assert stub.count == 1

@@ -13,7 +13,7 @@ from support.stub_server import events
 
 from mmai_nb.errors import CallError, MmaiError
 from mmai_nb.records import Message
-from mmai_nb.wire.bodies import Quirks, adapt
+from mmai_nb.wire.bodies import Lessons, Quirks, adapt
 from mmai_nb.wire.failures import LONGEST, Peer, Told, refused, reported, sentence, wanted_wait
 from mmai_nb.wire.reading import Draft, Garbled, Reader, error_in, ids_in
 
@@ -138,6 +138,15 @@ def test_ids_of_models_in_each_shape(listed):
 @given(st.text())
 def test_nothing_is_learned_about_what_was_not_sent(said):
     assert adapt(Quirks(), {"model": "x", "messages": []}, said) is None
+
+
+def test_only_the_refusal_of_stream_options_is_an_affair_of_the_whole_endpoint():
+    lessons = Lessons()
+    learned = Quirks(usage_option=False, dropped=frozenset({"top_p"}))
+    lessons.learn("http://127.0.0.1:9/v1", "small", learned)
+    assert lessons.of("http://127.0.0.1:9/v1", "small") == learned
+    assert lessons.of("http://127.0.0.1:9/v1", "other") == Quirks(usage_option=False)
+    assert lessons.of("http://127.0.0.1:8/v1", "small") == Quirks()
 
 
 @given(OBJECTS)

@@ -29,7 +29,7 @@ MODELS = {  # name: tier, context window in tokens, pretend USD per million toke
     "demo-large": ("complex", 200_000, "3.00", "12.00"),
 }
 HELP = (
-    "set the environment variable `OPENAI_API_KEY`, or another provider's, and restart the kernel",
+    "set `OPENAI_API_KEY`, or another provider's, before Jupyter starts or in `os.environ`",
     "or name a server of your own with `ai.configure(models=…)`",
     "`%ai models` shows what there is",
 )

@@ -16,7 +16,7 @@ from ..errors import OptionError, PromptError
 from ..records import Request
 from ..schemas import is_strict
 
-__all__ = ["Body", "Quirks", "adapt", "make_body"]
+__all__ = ["Body", "Lessons", "Quirks", "adapt", "make_body"]
 
 CAP_WORDS = ("max_tokens", "max_completion_tokens")
 OPTIONAL = ("temperature", "top_p")
@@ -62,6 +62,29 @@ class Quirks:
         """What is known of an endpoint before it was asked."""
         openai_itself = urlsplit(base_url).hostname == "api.openai.com"
         return cls(cap=CAP_WORDS[1] if openai_itself else CAP_WORDS[0])
+
+
+class Lessons:
+    """What the endpoints have shown they do not take, model by model.
+
+    Only `stream_options` is an affair of the server and not of the model: who refuses it for one of
+    its models is not sent it for the others. Safe to use from many threads.
+    """
+
+    def __init__(self) -> None:
+        self._quirks: dict[tuple[str, str], Quirks] = {}
+        self._silent_on_usage: set[str] = set()
+
+    def of(self, base_url: str, model: str) -> Quirks:
+        """What is known so far of a model at an endpoint."""
+        quirks = self._quirks.get((base_url, model)) or Quirks.of(base_url)
+        return replace(quirks, usage_option=False) if base_url in self._silent_on_usage else quirks
+
+    def learn(self, base_url: str, model: str, quirks: Quirks) -> None:
+        """Remember what a refusal has taught, see `adapt`."""
+        self._quirks[base_url, model] = quirks
+        if not quirks.usage_option:
+            self._silent_on_usage.add(base_url)
 
 
 @dataclass(frozen=True, slots=True)

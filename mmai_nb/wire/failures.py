@@ -51,6 +51,8 @@ _QUOTA = re.compile(
     r"|(insufficient|not enough|out of|no) (credit|balance|fund)",
     re.IGNORECASE,
 )
+_BUSY = re.compile(r"rate_limit_exceeded|requests per (min|second|day)|\bRP[MD]\b|\bTP[MD]\b")
+"""A rate limit whose text only points to the billing page."""
 _TOO_LONG = re.compile(
     r"exceed_context|context[ _](length|window|size)"
     r"|prompt is too long|too many (input )?tokens|input token count.{0,40}exceeds"
@@ -202,7 +204,7 @@ def refused(
     """
     told = Told.read(body)
     if 300 <= status < 400:
-        target = urlsplit(headers.get("location", "")).netloc or headers.get("location", "?")
+        target = _host_of(headers.get("location", "?"))
         hint = "its prompt was not sent there; set base_url if that is right"
         what = f"the endpoint redirects to {target} (HTTP {status})"
         return make(BadResponseError, peer, what, hint=hint, status=status, retries=0)
@@ -315,7 +317,8 @@ def _judge(
     facts: dict[str, Any] = {"said": told.message, "status": status, "retry_after": wait}
     http = f" (HTTP {status})" if status else ""
     text = told.text
-    if status == 402 or (status in (400, 403, 429) and _QUOTA.search(text)):
+    only_busy = status == 429 and _BUSY.search(text) and "insufficient_quota" not in text
+    if status == 402 or (status in (400, 403, 429) and _QUOTA.search(text) and not only_busy):
         return make(QuotaError, peer, f"no credit or quota left{http}", **facts)
     if status == 413 or (status in (None, 400, 422, 500) and _TOO_LONG.search(text)):
         return _too_long(peer, http, told, facts)
@@ -366,13 +369,21 @@ def _not_accepted(peer: Peer, status: int, facts: dict[str, Any], key_of: str | 
 
 def _too_long(peer: Peer, http: str, told: Told, facts: dict[str, Any]) -> ContextTooLongError:
     found = next((m for p in _WINDOWS if (m := p.search(told.message))), None)
-    window = told.window or (int(found[1].replace(",", "")) if found else None)
+    digits = found[1].replace(",", "") if found else ""
+    window = told.window or (int(digits) if 0 < len(digits) <= 12 else None)
     what = f"the prompt is too long for this model{http}"
     if window:
         what += f", which takes {window} tokens"
     error = make(ContextTooLongError, peer, what, **facts, hint="shorten it or name a larger model")
     error.window = window
     return error
+
+
+def _host_of(location: str) -> str:
+    try:
+        return urlsplit(location).netloc or location
+    except ValueError:
+        return location
 
 
 def _path(peer: Peer) -> str:
@@ -437,7 +448,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _status(code: Any, words: str) -> int | None:
-    if isinstance(code, str) and code.isdecimal():
+    if isinstance(code, str) and code.isdecimal() and len(code) == 3:
         code = int(code)
     if isinstance(code, int) and 400 <= code <= 599:
         return code
@@ -453,5 +464,5 @@ def _date(text: str) -> float | None:
 
 def _clean(text: str) -> str:
     """Without secrets, tags and control characters, on one line."""
-    text = re.sub(r"</?[a-zA-Z!][^<>]*>", " ", redact(text[:4000]))
+    text = re.sub(r"</?[a-zA-Z!][^<>]*>", " ", redact(text[:100_000])[:4000])
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -213,6 +213,11 @@ class Draft:
         """Whether a first token came, of the answer or of the thoughts."""
         return bool(self._text or self._thoughts)
 
+    @property
+    def billed(self) -> bool:
+        """Whether the server said what was used."""
+        return bool(self._usage)
+
     def add(self, found: Mapping[str, Any]) -> str:
         """Take one object in; the new text, "" for none."""
         self.objects += 1
