@@ -134,7 +134,7 @@ def test_a_known_secret_is_found_in_a_prompt():
     "name", ["ACME_API_KEY", "acme_token", "DB_PASSWORD", "PASSWORD_DB", "X_SECRET", "GH_PAT"]
 )
 def test_the_variable_that_holds_the_secret_is_named(name):
-    named = {"HOME": "/root/home", name: "Tr0ub4dor&3"}
+    named = {"HOME": "/srv/someone", name: "Tr0ub4dor&3"}
     assert find_secret("log in with Tr0ub4dor&3 please", named) == name
 
 
