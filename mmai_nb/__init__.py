@@ -22,7 +22,6 @@ pricing → an Answer.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +64,9 @@ def __getattr__(name: str) -> Any:
     if name in ("errors", "offline"):
         return importlib.import_module(f"{__name__}.{name}")
     if name == "__version__":
-        return importlib.metadata.version(__name__)
+        from importlib.metadata import version
+
+        return version(__name__)
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     room, inside = _WHERE[name]

@@ -17,7 +17,8 @@ PLAN = re.findall(r"^\s+(\d)  (.+)$", mmai_nb.__doc__ or "", re.MULTILINE)
 FLOORS = {room: int(floor) for floor, rooms in PLAN for room in rooms.split()}
 FILES = sorted(p for p in HOUSE.rglob("*.py") if p.relative_to(HOUSE).parts != ("__init__.py",))
 HEAVY = (
-    "openai pandas joblib matplotlib ipywidgets pydantic genai_prices numpy jsonschema markdown_it"
+    "openai pandas joblib matplotlib ipywidgets pydantic genai_prices numpy jsonschema "
+    "markdown_it importlib.metadata"
 )
 
 
