@@ -33,6 +33,9 @@ __all__ = ["Breakers", "Run", "ask_again", "ask_chain"]
 Call = Callable[[Request, ModelSpec, OnText | None], Completion]
 """The one shape of a call: of the network, the recorded call and a test double."""
 
+_chance = random.Random()
+"""Of our own: a notebook's `random.seed` must neither steer the waits nor be moved on by them."""
+
 MOST_ATTEMPTS = 6
 CLASS_RETRIES = 2
 """An error class with as many retries leaves their number to the settings."""
@@ -209,7 +212,7 @@ class Run:
             return None
         longest = min(self.settings.backoff_cap, self.settings.backoff_base * 2 ** (failed - 1))
         asked = getattr(error, "retry_after", None) or 0.0
-        wait = max(random.uniform(0.0, longest), asked)
+        wait = max(_chance.uniform(0.0, longest), asked)
         if asked > self.settings.retry_after_cap or wait >= self.left:
             return None
         return wait if self.breakers.may_retry(spec.base_url) else None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -119,7 +120,7 @@ def test_a_call_makes_six_attempts_at_most(settings, clock):
 
 
 def test_backoff_is_jittered_and_grows(settings, clock, monkeypatch):
-    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    monkeypatch.setattr("mmai_nb.fallback._chance.uniform", lambda low, high: high)
     script = Script(ServerError("503"), ServerError("503"), "fine")
     chain(script, settings, make_run(settings, clock), "a")
     assert clock.slept == [0.5, 1.0]
@@ -344,7 +345,7 @@ class TestBreakers:
 
 
 def test_who_is_asked_and_how_long_it_waits_is_told(settings, clock, monkeypatch):
-    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    monkeypatch.setattr("mmai_nb.fallback._chance.uniform", lambda low, high: high)
     said = []
     script = Script(RateLimitError("slow", status=429), "fine")
     chain(script, settings, make_run(settings, clock, tell=said.append), "a")
@@ -408,3 +409,11 @@ def test_more_retries_than_usual_can_be_set(settings, clock):
     script = Script(*[ServerError("503")] * 4, "fine")
     assert chain(script, patient, make_run(patient, clock), "a").text == "fine"
     assert len(script.asked) == 5
+
+
+def test_a_seed_of_the_users_is_neither_heard_nor_moved_on(settings, clock):
+    random.seed(7)
+    expected = random.Random(7).random()
+    script = Script(ServerError("503"), "fine")
+    chain(script, settings, make_run(settings, clock), "a")
+    assert random.random() == expected
