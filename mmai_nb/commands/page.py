@@ -1,0 +1,29 @@
+"""A text as the value of a line: what most subcommands give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..markup import escape
+
+__all__ = ["Command", "Page"]
+
+Command = Callable[[], Any]
+"""Runs a subcommand whose words were read; gives what is shown."""
+
+_PRE_STYLE = "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace)"
+
+
+class Page(str):
+    """A text that a terminal prints and a notebook shows as it is, without quotes."""
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """IPython's `text/plain`, where its printer of str goes before the MIME bundle."""
+        printer.text(str(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {
+            "text/plain": str(self),
+            "text/html": f'<pre style="{_PRE_STYLE}">{escape(str(self))}</pre>',
+        }

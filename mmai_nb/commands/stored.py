@@ -1,0 +1,32 @@
+"""What is kept on disk: the cache of answers."""
+
+from __future__ import annotations
+
+from ..engine import Engine
+from .page import Command, Page
+from .registry import EngineGetter, Subcommand
+
+__all__ = ["COMMANDS"]
+
+
+def _cache(rest: str, engine: EngineGetter) -> Command | None:
+    return (lambda: _kept(engine(), rest)) if rest in ("", "clear", "trim") else None
+
+
+def _kept(engine: Engine, what: str) -> Page:
+    if what:
+        gone = engine.cache.clear() if what == "clear" else engine.cache.trim()
+        return Page(f"{gone:,} kept answers removed")
+    entries, size = engine.cache.size()
+    folder = engine.cache.folder or "nowhere: the cache is off"
+    amount = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
+    return Page(f"{entries:,} answers, {amount}, kept in {folder}")
+
+
+COMMANDS = (
+    Subcommand(
+        "cache",
+        "%ai cache [clear|trim]: how many answers are kept and where; clear forgets them all.",
+        _cache,
+    ),
+)

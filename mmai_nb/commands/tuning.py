@@ -1,0 +1,137 @@
+"""Which models there are, and the settings in force."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from ..engine import Engine
+from ..errors import OptionError
+from ..pricing import context_window, list_price
+from ..settings import explain_settings
+from .page import Command, Page
+from .registry import EngineGetter, Subcommand
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["COMMANDS"]
+
+
+def _models(rest: str, engine: EngineGetter) -> Command | None:
+    words = rest.split()
+    return (lambda: _models_frame(engine(), *words)) if len(words) <= 1 else None
+
+
+def _models_frame(engine: Engine, word: str = "") -> DataFrame:
+    import pandas as pd
+
+    settings = engine.settings_for_display
+    rows = []
+    for spec in settings.models.values():
+        if word.lower() not in f"{spec.name} {spec.provider} {spec.model}".lower():
+            continue
+        price = list_price(spec)
+        rows.append(
+            {
+                "model": spec.name,
+                "provider": spec.provider,
+                "tiers": ", ".join(t.name for t in settings.tiers if spec.name in t.chain),
+                "input_price": _float(price.input_usd),
+                "output_price": _float(price.output_usd),
+                "window": context_window(spec),
+                "key": engine.key_state(spec),
+                "price_source": " ".join(filter(None, (price.source, price.date))),
+            }
+        )
+    if word and not rows:
+        raise OptionError(f"no model matches {word[:40]!r}; %ai models shows them all")
+    frame = pd.DataFrame(rows).set_index("model") if rows else pd.DataFrame()
+    if rows:
+        frame["window"] = frame["window"].astype("Int64")
+    return frame
+
+
+def _float(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _config(rest: str, engine: EngineGetter) -> Command | None:
+    words = rest.split()
+    if len(words) <= 1:
+        return lambda: _explained(engine(), *words)
+    if _looks_like_key(words[0], engine):
+        return lambda: _set(engine(), words[0], rest[len(words[0]) :].strip())
+    return None
+
+
+def _explained(engine: Engine, key: str = "") -> Any:
+    import pandas as pd
+
+    known = _effective(engine)
+    if not key:
+        rows = [(name, _shown(value), source) for name, (value, source) in known.items()]
+        return pd.DataFrame(rows, columns=["setting", "value", "source"]).set_index("setting")
+    if key not in known:
+        near = _nearest(key, known)
+        raise OptionError(f"no setting {key[:60]!r}{near}; %ai config shows them all")
+    value, source = known[key]
+    return Page(f"{key} = {value}   ({source})")
+
+
+def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
+    """Every setting with its source; folders that were not set as they come out."""
+    known = explain_settings(engine.settings)
+    places = {
+        "ledger_path": engine.settings.ledger_file,
+        "cache.folder": engine.settings.cache.directory,
+    }
+    for name, place in places.items():
+        if known[name][0] is None:
+            known[name] = (place, known[name][1])
+    return known
+
+
+def _set(engine: Engine, key: str, value: str) -> Page:
+    engine.configure({key: _parsed(value)})
+    now, source = explain_settings(engine.settings).get(key, (None, "taken out"))
+    return Page(f"{key} = {_shown(now)}   ({source})")
+
+
+def _looks_like_key(word: str, engine: EngineGetter) -> bool:
+    """Whether a word after `config` is a setting, or nearly one: `%ai config maps in k8s` asks."""
+    known = explain_settings(engine().settings)
+    return word in known or "." in word or "_" in word or bool(_nearest(word, known))
+
+
+def _nearest(word: str, known: Any) -> str:
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return {"None": None, "True": True, "False": False}.get(value, value)
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+COMMANDS = (
+    Subcommand(
+        "models",
+        "%ai models [WORD]: models with tier, price per million tokens, window, key.",
+        _models,
+        names=("list",),
+    ),
+    Subcommand(
+        "config",
+        "%ai config [KEY [VALUE]]: the settings and their sources; or one; or change it.",
+        _config,
+    ),
+)
