@@ -22,7 +22,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import tables
+from . import schema, tables
 from .errors import LedgerWarning, OptionError
 from .records import Attempt
 from .store import private_folder
@@ -34,9 +34,6 @@ __all__ = ["Ledger"]
 
 T = TypeVar("T")
 
-APPLICATION = 0x6D6D6169
-"""Marks the file as ours (`PRAGMA application_id`): "mmai" in ASCII."""
-
 SLICE = 0.1
 """Seconds SQLite waits for a lock in one go; it waits in C, deaf to an interrupt."""
 
@@ -46,7 +43,7 @@ PATIENCE = 1.0
 MOST_ROWS = 100_000
 """What `frame` reads if it is not told."""
 
-_values = attrgetter(*tables.COLUMNS)
+_values = attrgetter(*schema.COLUMNS)
 
 
 class _BarredError(Exception):
@@ -250,7 +247,7 @@ class Ledger:
         if first is not None:
             self._complain(first)
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-            db.execute(tables.create("attempt"))
+            db.execute(schema.create("attempt"))
             return query(db, tables.include(db, pending))
 
     def _ways_in(self) -> Iterator[Callable[[], AbstractContextManager[sqlite3.Connection]]]:
@@ -302,14 +299,14 @@ def _read_only(uri: str) -> closing[sqlite3.Connection]:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    """Make the table in an empty file; refuse a file that is not ours, without touching it."""
+    """Make what an empty or older file lacks; a file that is not ours is refused, untouched."""
     # in this order, since another kernel may be making the table just now, in one transaction
     tables_found = _one(db, "SELECT COUNT(*) FROM sqlite_master")
     application = _one(db, "PRAGMA application_id")
     version = _one(db, "PRAGMA user_version")
-    if application != APPLICATION and (application or tables_found):
+    if application != schema.APPLICATION and (application or tables_found):
         raise _BarredError("it is the database of another program")
-    if version > tables.SCHEMA:
+    if version > schema.SCHEMA:
         raise _BarredError("a newer version of mmai_nb has written it: upgrade to add rows")
     mode = _one(db, "PRAGMA journal_mode=WAL")
     if mode != "wal":
@@ -320,17 +317,16 @@ def _prepare(db: sqlite3.Connection) -> None:
             stacklevel=8,
         )
     db.execute("PRAGMA synchronous=NORMAL")
-    if version < tables.SCHEMA:
+    schema.prepare(db)
+    if version < schema.SCHEMA:
         _make_tables(db)
 
 
 def _make_tables(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
-        db.execute(tables.create("attempt"))
-        db.execute("CREATE INDEX IF NOT EXISTS attempt_ts ON attempt(ts)")
-        db.execute(f"PRAGMA application_id={APPLICATION}")
-        db.execute(f"PRAGMA user_version={tables.SCHEMA}")
+        if _one(db, "PRAGMA user_version") < schema.SCHEMA:  # nobody else was first
+            schema.install(db)
     except BaseException:
         db.execute("ROLLBACK")
         raise
@@ -369,7 +365,7 @@ def _row(attempt: Attempt) -> tuple[object, ...]:
 
 
 def _attempt(row: tuple[Any, ...]) -> Attempt:
-    values = dict(zip(tables.COLUMNS, row, strict=True))
+    values = dict(zip(schema.COLUMNS, row, strict=True))
     for flag in ("tokens_estimated", "cache_hit", "simulated"):
         values[flag] = bool(values[flag])
     return Attempt(**values)

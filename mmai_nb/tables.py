@@ -1,8 +1,7 @@
-"""The ledger's table in SQL, and its rows as DataFrames: columns, types, sums.
+"""The ledger's rows, in and out: written, read, summed, and as DataFrames.
 
 Money is whole nano-dollars (10**-9 USD) in the table and USD in a frame; unknown is NULL or NaN,
-never 0. This module opens no file and imports nothing of the package; pandas only when a frame
-is made.
+never 0. This module opens no file; pandas is imported only when a frame is made.
 """
 
 from __future__ import annotations
@@ -13,59 +12,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .schema import COLUMNS, create
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = [
-    "COLUMNS",
     "GROUPS",
-    "SCHEMA",
     "UPSERT",
     "as_row",
-    "create",
     "fetch",
     "frame",
     "include",
     "sums",
 ]
-
-SCHEMA = 1
-"""The table's version, kept in `PRAGMA user_version`."""
-
-COLUMNS = {
-    "call_id": "TEXT",
-    "attempt": "INTEGER",
-    "ts": "REAL",
-    "session": "TEXT",
-    "notebook": "TEXT",
-    "tag": "TEXT",
-    "provider": "TEXT",
-    "endpoint": "TEXT",
-    "request_model": "TEXT",
-    "response_model": "TEXT",
-    "tier": "TEXT",
-    "complexity": "REAL",
-    "reason": "TEXT",
-    "input_tokens": "INTEGER",
-    "cache_read_tokens": "INTEGER",
-    "cache_write_tokens": "INTEGER",
-    "output_tokens": "INTEGER",
-    "reasoning_tokens": "INTEGER",
-    "tokens_estimated": "INTEGER",
-    "cost_nano": "INTEGER",
-    "cost_source": "TEXT",
-    "saved_nano": "INTEGER",
-    "baseline_nano": "INTEGER",
-    "duration_s": "REAL",
-    "first_token_s": "REAL",
-    "cache_hit": "INTEGER",
-    "cache_key": "TEXT",
-    "finish_reason": "TEXT",
-    "status": "TEXT",
-    "error_type": "TEXT",
-    "simulated": "INTEGER",
-}
-"""Column and SQL type, in the order of the fields of `records.Attempt`."""
 
 _FRAME = {
     "ts": "time",
@@ -118,15 +78,6 @@ GROUPS = {
 
 _LARGEST = 2**53
 """Beyond it a float is no longer exact, and no token count nor sum of money is true."""
-
-
-def create(table: str) -> str:
-    """The statement that makes the table."""
-    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-    return (
-        f"CREATE TABLE IF NOT EXISTS {table}(id INTEGER PRIMARY KEY, {columns}, "
-        "UNIQUE(call_id, attempt))"
-    )
 
 
 def _upsert(table: str) -> str:

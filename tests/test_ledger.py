@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmai_nb import ledger as room
-from mmai_nb import tables
+from mmai_nb import schema, tables
 from mmai_nb.errors import LedgerWarning, OptionError
 from mmai_nb.ledger import Ledger
 from mmai_nb.records import Attempt
@@ -169,7 +169,7 @@ def test_rows_come_back_as_they_went_in(ledger):
 
 
 def test_the_table_has_a_column_for_each_field_of_an_attempt():
-    assert list(tables.COLUMNS) == [field.name for field in fields(Attempt)]
+    assert list(schema.COLUMNS) == [field.name for field in fields(Attempt)]
 
 
 def test_texts_and_numbers_that_sqlite_cannot_hold_lose_no_row(ledger):
@@ -198,7 +198,7 @@ def test_the_file_is_in_wal_mode_marked_as_ours_and_has_an_index_on_time(ledger,
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA application_id").fetchone() == (0x6D6D6169,)
-        assert db.execute("PRAGMA user_version").fetchone() == (tables.SCHEMA,)
+        assert db.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA,)
         plan = db.execute("EXPLAIN QUERY PLAN SELECT * FROM attempt WHERE ts > 1").fetchall()
     assert "attempt_ts" in str(plan)
 
@@ -498,7 +498,7 @@ def test_a_ledger_of_a_newer_version_is_read_only(path):
     old.record(attempt("theirs"))
     old.close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version={tables.SCHEMA + 1}")
+        db.execute(f"PRAGMA user_version={schema.SCHEMA + 1}")
         db.execute("ALTER TABLE attempt ADD COLUMN mood TEXT")
     ledger = Ledger(path)
     said = troubled(ledger, attempt("mine"), attempt("more"))

@@ -1,0 +1,272 @@
+"""The ledger's tables in SQL: attempts, their rollup, money on hold, alerts, and texts.
+
+`attempt` is what happened. `rollup` and `latency` are sums over it by quarter of an hour and by
+model, provider, tier, notebook, tag and kind of money; triggers keep them true with every row in
+the row's own transaction, so that no reader needs to pass over the rows. A quarter of an hour, not
+an hour: the local day begins on one in every time zone.
+
+This module opens no file and imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+
+__all__ = [
+    "APPLICATION",
+    "COLUMNS",
+    "ROLLUP_KEY",
+    "ROLLUP_SUMS",
+    "SCHEMA",
+    "SLOT_S",
+    "bucket_seconds",
+    "create",
+    "install",
+    "latency_bucket",
+    "prepare",
+    "rebuild",
+]
+
+APPLICATION = 0x6D6D6169
+"""Marks the file as ours (`PRAGMA application_id`): "mmai" in ASCII."""
+
+SCHEMA = 2
+"""The tables' version, kept in `PRAGMA user_version`. 1 had no more than `attempt`."""
+
+SLOT_S = 900
+"""Seconds of one slot of the rollup."""
+
+COLUMNS = {
+    "call_id": "TEXT",
+    "attempt": "INTEGER",
+    "ts": "REAL",
+    "session": "TEXT",
+    "notebook": "TEXT",
+    "tag": "TEXT",
+    "provider": "TEXT",
+    "endpoint": "TEXT",
+    "request_model": "TEXT",
+    "response_model": "TEXT",
+    "tier": "TEXT",
+    "complexity": "REAL",
+    "reason": "TEXT",
+    "input_tokens": "INTEGER",
+    "cache_read_tokens": "INTEGER",
+    "cache_write_tokens": "INTEGER",
+    "output_tokens": "INTEGER",
+    "reasoning_tokens": "INTEGER",
+    "tokens_estimated": "INTEGER",
+    "cost_nano": "INTEGER",
+    "cost_source": "TEXT",
+    "saved_nano": "INTEGER",
+    "baseline_nano": "INTEGER",
+    "duration_s": "REAL",
+    "first_token_s": "REAL",
+    "cache_hit": "INTEGER",
+    "cache_key": "TEXT",
+    "finish_reason": "TEXT",
+    "status": "TEXT",
+    "error_type": "TEXT",
+    "simulated": "INTEGER",
+}
+"""Column and SQL type of `attempt`, in the order of the fields of `records.Attempt`."""
+
+ROLLUP_KEY = {
+    "slot": f"COALESCE(CAST(r.ts / {SLOT_S} AS INTEGER), 0)",
+    "model": "COALESCE(r.request_model, '')",
+    "provider": "COALESCE(r.provider, '')",
+    "tier": "COALESCE(r.tier, '')",
+    "notebook": "COALESCE(r.notebook, '')",
+    "tag": "COALESCE(r.tag, '')",
+    "simulated": "COALESCE(r.simulated, 0)",
+}
+"""What a row of the rollup stands for, by a row `r` of `attempt`; '' is none."""
+
+_SENT = "NOT r.cache_hit"
+_ANSWERED = "(NOT r.cache_hit AND r.status = 'ok')"
+_BILLED = "(NOT r.cache_hit AND r.status NOT IN ('error', 'adapted'))"
+_FAILED = (
+    "(NOT r.cache_hit AND (r.status IN ('error', 'partial') "
+    "OR r.status = 'unknown' AND r.error_type IS NOT NULL))"
+)
+
+ROLLUP_SUMS = {
+    "calls": "r.attempt = 1",
+    "attempts": _SENT,
+    "answered": _ANSWERED,
+    "failed": _FAILED,
+    "hits": "r.cache_hit",
+    "input_tokens": f"{_SENT} * COALESCE(r.input_tokens, 0)",
+    "cache_read_tokens": f"{_SENT} * COALESCE(r.cache_read_tokens, 0)",
+    "output_tokens": f"{_SENT} * COALESCE(r.output_tokens, 0)",
+    "reasoning_tokens": f"{_SENT} * COALESCE(r.reasoning_tokens, 0)",
+    "cost_nano": "COALESCE(r.cost_nano, 0)",
+    "priced": f"{_BILLED} AND r.cost_nano IS NOT NULL",
+    "unpriced": f"{_BILLED} AND r.cost_nano IS NULL",
+    "saved_nano": "COALESCE(r.saved_nano, 0)",
+    "saved_unknown": "r.cache_hit AND r.saved_nano IS NULL",
+    "routed_nano": f"{_ANSWERED} * COALESCE(r.baseline_nano - r.cost_nano, 0)",
+    "routed_unknown": f"{_ANSWERED} AND r.baseline_nano - r.cost_nano IS NULL",
+}
+"""What a row `r` of `attempt` adds to the sums of its row of the rollup.
+
+A call counts where its first attempt went, so that calls add up over any grouping. Its fallback,
+`fell`, counts there too; it takes a second row of the table and stands in `_fell`.
+"""
+
+_FELL = (
+    "f.call_id = r.call_id AND f.attempt = 1 AND f.status != 'ok' AND r.attempt > 1 "
+    "AND r.status = 'ok' AND (f.endpoint, f.request_model) IS NOT (r.endpoint, r.request_model)"
+)
+"""The call's first attempt `f` failed, and another model than its gave the answer `r`."""
+
+
+def create(table: str) -> str:
+    """The statement that makes a table of attempts."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table}(id INTEGER PRIMARY KEY, {columns}, "
+        "UNIQUE(call_id, attempt))"
+    )
+
+
+_KEY = ", ".join(ROLLUP_KEY)
+_SUMS = (*ROLLUP_SUMS, "fell")
+
+_TABLES = (
+    create("attempt"),
+    "CREATE INDEX IF NOT EXISTS attempt_ts ON attempt(ts)",
+    f"CREATE TABLE IF NOT EXISTS rollup(id INTEGER PRIMARY KEY, {_KEY}, "
+    + ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in _SUMS)
+    + f", UNIQUE({_KEY}))",
+    "CREATE INDEX IF NOT EXISTS rollup_notebook ON rollup(notebook, slot)",
+    "CREATE TABLE IF NOT EXISTS latency(rollup INTEGER, bucket INTEGER, n INTEGER NOT NULL, "
+    "PRIMARY KEY(rollup, bucket)) WITHOUT ROWID",
+    # money that a request on its way, or one of unknown outcome, may cost
+    "CREATE TABLE IF NOT EXISTS hold(call_id TEXT, attempt INTEGER, ts REAL, notebook TEXT, "
+    "nano INTEGER NOT NULL, PRIMARY KEY(call_id, attempt)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS hold_ts ON hold(ts)",
+    # which level of which budget was told in which period
+    "CREATE TABLE IF NOT EXISTS alert(scope TEXT, period TEXT, level INTEGER, ts REAL, "
+    "PRIMARY KEY(scope, period, level)) WITHOUT ROWID",
+    # prompt and answer, once per cache key
+    "CREATE TABLE IF NOT EXISTS text(id INTEGER PRIMARY KEY AUTOINCREMENT, "
+    "cache_key TEXT UNIQUE, ts REAL, model TEXT, prompt TEXT, answer TEXT)",
+    # what the user thought of an answer
+    "CREATE TABLE IF NOT EXISTS vote(id INTEGER PRIMARY KEY, ts REAL, call_id TEXT, kind TEXT, "
+    "data TEXT)",
+)
+
+
+def _changes(*signed: tuple[str, int]) -> str:
+    """Statements that add (1) or take away (-1) what rows, such as OLD and NEW, give the rollup."""
+
+    def each(select: str) -> str:
+        return " UNION ALL ".join(select.format(sign=sign, row=row) for row, sign in signed)
+
+    keys = ", ".join(f"{value} AS {name}" for name, value in ROLLUP_KEY.items())
+    sums = ", ".join(f"{{sign}} * ({value}) AS {name}" for name, value in ROLLUP_SUMS.items())
+    row = "(SELECT {row}.id AS id, " + ", ".join(f"{{row}}.{c} AS {c}" for c in COLUMNS) + ") AS r"
+    totals = ", ".join(f"SUM({name})" for name in ROLLUP_SUMS)
+    first = keys.replace("r.", "f.")
+    same = " AND ".join(f"u.{name} = {value}" for name, value in ROLLUP_KEY.items())
+    add = ", ".join(f"{name} = {name} + excluded.{name}" for name in ROLLUP_SUMS)
+    return (
+        f"INSERT INTO rollup({_KEY}, {', '.join(ROLLUP_SUMS)}) SELECT {_KEY}, {totals} FROM ("
+        + each(f"SELECT {keys}, {sums} FROM {row}")
+        + f") WHERE 1 GROUP BY {_KEY} ON CONFLICT({_KEY}) DO UPDATE SET {add}; "
+        f"INSERT INTO rollup({_KEY}, fell) SELECT {_KEY}, SUM(fell) FROM ("
+        + each(f"SELECT {first}, {{sign}} AS fell FROM attempt AS f, {row} WHERE {_FELL}")
+        + f") WHERE 1 GROUP BY {_KEY} HAVING SUM(fell) != 0 "
+        f"ON CONFLICT({_KEY}) DO UPDATE SET fell = fell + excluded.fell; "
+        "INSERT INTO latency(rollup, bucket, n) SELECT rollup, bucket, SUM(n) FROM ("
+        + each(
+            f"SELECT u.id AS rollup, latency_bucket(r.duration_s) AS bucket, {{sign}} AS n "
+            f"FROM {row} JOIN rollup AS u ON {same} WHERE {_ANSWERED} AND r.duration_s IS NOT NULL"
+        )
+        + ") WHERE 1 GROUP BY rollup, bucket "
+        "ON CONFLICT(rollup, bucket) DO UPDATE SET n = n + excluded.n;"
+    )
+
+
+_RELEASE = (
+    "DELETE FROM hold WHERE NEW.cost_nano IS NOT NULL AND call_id = NEW.call_id "
+    "AND attempt = NEW.attempt;"
+)
+"""What was held is let go once the cost is known; never before, so unknown is not taken for 0."""
+
+_TRIGGERS = {
+    "attempt_added": f"AFTER INSERT ON attempt BEGIN {_changes(('NEW', 1))} {_RELEASE} END",
+    "attempt_changed": (
+        f"AFTER UPDATE ON attempt BEGIN {_changes(('OLD', -1), ('NEW', 1))} {_RELEASE} END"
+    ),
+    "attempt_removed": f"AFTER DELETE ON attempt BEGIN {_changes(('OLD', -1))} END",
+}
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Give a connection what the triggers call; before anything is written through it."""
+    db.create_function("latency_bucket", 1, latency_bucket, deterministic=True)
+
+
+def install(db: sqlite3.Connection) -> None:
+    """Make what is missing, in a new file or one of an older version, and sum up what it holds.
+
+    In a transaction of the caller's; `prepare` came before it.
+    """
+    for statement in _TABLES:
+        db.execute(statement)
+    for name in _TRIGGERS:
+        db.execute(f"DROP TRIGGER IF EXISTS {name}")
+    rebuild(db)
+    for name, body in _TRIGGERS.items():
+        db.execute(f"CREATE TRIGGER {name} {body}")
+    db.execute(f"PRAGMA application_id={APPLICATION}")
+    db.execute(f"PRAGMA user_version={SCHEMA}")
+
+
+def rebuild(db: sqlite3.Connection) -> None:
+    """Sum the rollup up anew from the attempts, in a transaction of the caller's."""
+    keys, sums = (
+        ", ".join(ROLLUP_KEY.values()),
+        ", ".join(f"SUM({v})" for v in ROLLUP_SUMS.values()),
+    )
+    first = keys.replace("r.", "f.")
+    same = " AND ".join(f"u.{name} = {value}" for name, value in ROLLUP_KEY.items())
+    db.execute("DELETE FROM rollup")
+    db.execute("DELETE FROM latency")
+    db.execute(
+        f"INSERT INTO rollup({_KEY}, {', '.join(ROLLUP_SUMS)}) "
+        f"SELECT {keys}, {sums} FROM attempt AS r WHERE 1 GROUP BY {keys}"
+    )
+    db.execute(
+        f"INSERT INTO rollup({_KEY}, fell) SELECT {first}, COUNT(*) FROM attempt AS r "
+        f"CROSS JOIN attempt AS f WHERE {_FELL} GROUP BY {first} "
+        f"ON CONFLICT({_KEY}) DO UPDATE SET fell = excluded.fell"
+    )
+    db.execute(
+        "INSERT INTO latency(rollup, bucket, n) "
+        "SELECT u.id, latency_bucket(r.duration_s), COUNT(*) "
+        f"FROM attempt AS r JOIN rollup AS u ON {same} "
+        f"WHERE {_ANSWERED} AND r.duration_s IS NOT NULL GROUP BY 1, 2"
+    )
+
+
+_GROWTH = math.log(1.1)
+"""Each bucket is 10 % wider than the one before: its middle is within 5 % of all that is in it."""
+
+_SHORTEST, _LONGEST = 1e-4, 1e6
+"""Seconds; what is outside goes into the first or last bucket."""
+
+
+def latency_bucket(seconds: float | None) -> int | None:
+    """The bucket of a duration: bucket `n` begins at 1.1**n seconds."""
+    if seconds is None or math.isnan(seconds):
+        return None
+    return math.floor(math.log(min(max(seconds, _SHORTEST), _LONGEST)) / _GROWTH)
+
+
+def bucket_seconds(bucket: int) -> float:
+    """The duration that stands for all of a bucket: its geometric middle, in seconds."""
+    return math.exp((bucket + 0.5) * _GROWTH)

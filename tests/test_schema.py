@@ -1,0 +1,135 @@
+"""The rollup is always what the rows add up to."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmai_nb import schema, tables
+from mmai_nb.ledger import Ledger
+from mmai_nb.records import Attempt
+
+SUMS = ", ".join((*schema.ROLLUP_KEY, *schema.ROLLUP_SUMS, "fell"))
+
+
+def attempts():
+    small = st.integers(0, 3)
+    return st.builds(
+        Attempt,
+        call_id=st.sampled_from("abc"),
+        attempt=st.integers(1, 3),
+        ts=st.sampled_from([0.0, 899.9, 900.0, 1.7e9]),
+        request_model=st.sampled_from(["small", "large"]),
+        endpoint=st.sampled_from(["here", "there"]),
+        provider=st.just("acme"),
+        tier=st.sampled_from([None, "simple"]),
+        notebook=st.sampled_from([None, "a.ipynb"]),
+        tag=st.none(),
+        input_tokens=st.none() | small,
+        output_tokens=st.none() | small,
+        cost_nano=st.none() | small,
+        saved_nano=st.none() | small,
+        baseline_nano=st.none() | small,
+        duration_s=st.none() | st.sampled_from([0.0, 0.01, 1.0, 1.2, 1e9]),
+        cache_hit=st.booleans(),
+        status=st.sampled_from(["unknown", "ok", "error", "partial", "adapted", "cancelled"]),
+        error_type=st.none() | st.just("ServerError"),
+        simulated=st.booleans(),
+    )
+
+
+def fresh() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    schema.prepare(db)
+    schema.install(db)
+    return db
+
+
+def write(db: sqlite3.Connection, attempt: Attempt) -> None:
+    values = [getattr(attempt, name) for name in schema.COLUMNS]
+    db.execute(tables.UPSERT, tables.as_row(values))
+
+
+def rolled_up(db: sqlite3.Connection) -> tuple[list[object], list[object]]:
+    """The rollup and the latencies, without the rows and buckets that came down to nothing."""
+    some = " OR ".join(schema.ROLLUP_SUMS)
+    rows = db.execute(f"SELECT {SUMS} FROM rollup WHERE {some} ORDER BY {SUMS}").fetchall()
+    keys = ", ".join(schema.ROLLUP_KEY)
+    latency = db.execute(
+        f"SELECT {keys}, bucket, n FROM latency JOIN rollup ON id = rollup WHERE n "
+        f"ORDER BY {keys}, bucket"
+    ).fetchall()
+    return rows, latency
+
+
+@given(st.lists(attempts(), max_size=12), st.sets(st.integers(1, 3)))
+def test_the_triggers_keep_what_a_rebuild_gives(rows, removed):
+    db = fresh()
+    for row in sorted(rows, key=lambda row: row.attempt):
+        write(db, row)
+    for number in removed:
+        db.execute("DELETE FROM attempt WHERE id = ?", (number,))
+    kept = rolled_up(db)
+    schema.rebuild(db)
+    # a fallback, the last column, is judged by the first attempt as it was when the answer came
+    assert [row[:-1] for row in rolled_up(db)[0]] == [row[:-1] for row in kept[0]]
+    assert rolled_up(db)[1] == kept[1]
+    db.close()
+
+
+def test_a_call_that_fell_back_counts_where_it_was_asked_first():
+    db = fresh()
+    write(db, Attempt("a", 1, 0.0, request_model="large", status="error"))
+    write(db, Attempt("a", 2, 0.0, request_model="small", status="ok"))
+    found = dict(db.execute("SELECT model, fell FROM rollup").fetchall())
+    assert found == {"large": 1, "small": 0}
+    schema.rebuild(db)
+    assert dict(db.execute("SELECT model, fell FROM rollup").fetchall()) == found
+    db.close()
+
+
+def test_a_hold_is_let_go_once_the_cost_is_known_and_not_before():
+    db = fresh()
+    row = Attempt("a", 1, 0.0, request_model="small")
+    write(db, row)
+    db.execute("INSERT INTO hold(call_id, attempt, ts, nano) VALUES('a', 1, 0.0, 50)")
+    write(db, Attempt("a", 1, 0.0, request_model="small", error_type="TimedOutError"))
+    assert db.execute("SELECT nano FROM hold").fetchall() == [(50,)]
+    write(db, Attempt("a", 1, 0.0, request_model="small", status="ok", cost_nano=20))
+    assert db.execute("SELECT nano FROM hold").fetchall() == []
+    db.close()
+
+
+@given(st.floats(1e-3, 1e5))
+def test_a_bucket_stands_for_its_durations_within_5_percent(seconds):
+    middle = schema.bucket_seconds(schema.latency_bucket(seconds))
+    assert abs(middle / seconds - 1) <= 0.05
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 1e300, math.inf])
+def test_a_duration_that_cannot_be_goes_into_an_outer_bucket(seconds):
+    assert schema.latency_bucket(seconds) in (
+        schema.latency_bucket(1e-4),
+        schema.latency_bucket(1e6),
+    )
+
+
+def test_a_file_of_the_first_version_gets_its_rollup(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute(schema.create("attempt"))
+    write(db, Attempt("a", 1, 0.0, request_model="small", status="ok", cost_nano=7))
+    db.execute(f"PRAGMA application_id={schema.APPLICATION}")
+    db.execute("PRAGMA user_version=1")
+    db.close()
+    ledger = Ledger(path)
+    ledger.record(Attempt("b", 1, 0.0, request_model="small", status="ok", cost_nano=5))
+    ledger.close()
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT calls, cost_nano FROM rollup").fetchall() == [(2, 12)]
+    assert db.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA,)
+    db.close()
