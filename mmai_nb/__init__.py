@@ -11,7 +11,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     3  pricing settings
     2  complexity demo keys specs ledger
     1  caching tables answer interpolation schemas tokens
-    0  errors records markup redaction store schema values providers sources drafts
+    0  cancel errors records markup redaction store schema values providers sources drafts
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else

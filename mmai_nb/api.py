@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .answer import Answer
+from .cancel import Stopped, stops_with
 from .engine import default_engine
 from .errors import OptionError
 from .options import make_request
@@ -96,11 +97,11 @@ def ask(
 async def aask(prompt: str | None = None, **options: Any) -> Answer:
     """`ask` for coroutines: the same walk in a worker thread.
 
-    Cancelling stops the waiting at once; a request that is already out runs to its end while the
-    process lives, and is recorded and cached; `astream` stops it.
+    Cancelling stops the request too, within 0.2 s: its row says "cancelled", nothing is cached.
     """
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[Answer] = loop.create_future()
+    left = threading.Event()
 
     def settle(set_it: Callable[[Any], None], value: Any) -> None:
         if not answered.done():
@@ -112,24 +113,26 @@ async def aask(prompt: str | None = None, **options: Any) -> Answer:
 
     def work() -> None:
         try:
-            answer = ask(prompt, **options)
+            with stops_with(left):
+                answer = ask(prompt, **options)
+        except Stopped:
+            return
         except BaseException as error:
             tell(answered.set_exception, error)
         else:
             tell(answered.set_result, answer)
 
     _start(work, "mmai-aask")
-    return await answered
+    try:
+        return await answered
+    finally:
+        left.set()
 
 
 def _start(work: Callable[[], None], name: str) -> None:
     """A thread of its own: no pool that others fill, nothing that a loop waits for at its end."""
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(work,), daemon=True, name=name).start()
-
-
-class _Left(Exception):
-    """The reader of a stream went away."""
 
 
 async def astream(prompt: str | None = None, **options: Any) -> AsyncIterator[str]:
@@ -147,15 +150,11 @@ async def astream(prompt: str | None = None, **options: Any) -> AsyncIterator[st
         if not loop.is_closed():
             loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
-    def on_text(piece: str) -> None:
-        if left.is_set():
-            raise _Left
-        tell(piece)
-
     def work() -> None:
         try:
-            ask(prompt, on_text=on_text, **options)
-        except _Left:
+            with stops_with(left):
+                ask(prompt, on_text=tell, **options)
+        except Stopped:
             return
         except BaseException as error:
             tell(error)

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import joblib
 
-from . import store
+from . import cancel, store
 from .errors import (
     CacheWarning,
     ConfigError,
@@ -203,6 +203,7 @@ class _Flight:
         until, came = time.monotonic() + timeout, list[str]()
         over = False
         while not over:
+            cancel.check()
             left = until - time.monotonic()
             if left <= 0:
                 raise TimedOutError(
@@ -398,7 +399,8 @@ class AnswerCache:
             return nullcontext()
         with suppress(OSError):
             store.private_folder(folder := os.path.join(self._place, "locks"))
-            return store.turn(os.path.join(folder, f"{key}.lock"), min(seconds / 2, LONGEST_TURN))
+            wait = min(seconds / 2, LONGEST_TURN)
+            return store.turn(os.path.join(folder, f"{key}.lock"), wait, cancel.pause)
         return nullcontext()
 
     def _ask(self, key: str, pay: Callable[[], Value] | None, *, force: bool = False) -> Fetched:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from . import cancel
 from .errors import (
     BadRequestError,
     CallError,
@@ -162,7 +163,7 @@ class Run:
     breaker_key: Callable[[ModelSpec], str] = lambda spec: f"{spec.base_url} {spec.model}"
     retry_ambiguous: Callable[[ModelSpec], bool] = lambda spec: True
     tell: Callable[[str], None] = lambda words: None
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = cancel.pause
     clock: Callable[[], float] = time.monotonic
     attempts: int = 0
     shown: bool = False
@@ -232,6 +233,7 @@ def ask_again(
     run.breakers.admit(key)
     try:
         while True:
+            cancel.check()
             if run.left <= 0:
                 raise TimedOutError(f"{spec.name}: no answer within {run.timeout:g} s")
             run.tell(f"asking {spec.name} …")

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from io import FileIO
@@ -199,7 +199,9 @@ def sweep(folder: str | Path, older_than: float = 3600.0) -> None:
 
 
 @contextmanager
-def turn(path: str | Path, seconds: float) -> Iterator[None]:
+def turn(
+    path: str | Path, seconds: float, pause: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
     """Wait for one's turn: no other process of this machine holds `path` in the meantime.
 
     After `seconds`, and where there are no such locks (Windows, some network disks, a read-only
@@ -210,7 +212,7 @@ def turn(path: str | Path, seconds: float) -> Iterator[None]:
     try:
         with suppress(OSError):
             while (lock := _locked(path)) is None and time.monotonic() < until:
-                time.sleep(_POLL)
+                pause(_POLL)
         yield
     finally:
         if lock is not None:

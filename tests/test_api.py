@@ -113,12 +113,24 @@ def test_astream_takes_no_listener():
         asyncio.run(read())
 
 
-def test_leaving_aask_does_not_hold_the_loop():
+def test_leaving_aask_stops_the_request():
     async def leave():
-        await asyncio.wait_for(ai.aask("hi\n[[demo: delay=3]]"), 0.3)
+        await asyncio.wait_for(ai.aask("hi\n[[demo: delay=30]]"), 0.3)
 
     with pytest.raises(TimeoutError):
         asyncio.run(leave())
-    assert [t for t in threading.enumerate() if t.name == "mmai-aask"]
-    wait_until(lambda: ai.costs().status.tolist() == ["ok"])
+    wait_until(lambda: ai.costs().status.tolist() == ["cancelled"])
     wait_until(lambda: not [t for t in threading.enumerate() if t.name == "mmai-aask"])
+
+
+def test_a_stopped_call_does_not_wait_for_its_next_try(monkeypatch):
+    ai.configure(backoff_base=30.0, backoff_cap=30.0)
+    monkeypatch.setattr("mmai_nb.fallback._chance.uniform", lambda low, high: high)
+
+    async def leave():
+        await asyncio.wait_for(ai.aask("hi\n[[demo: status=503]]", model="demo-large"), 1.0)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(leave())
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name == "mmai-aask"])
+    assert ai.costs().status.tolist() == ["error"]

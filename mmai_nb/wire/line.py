@@ -21,6 +21,8 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .. import cancel
+
 __all__ = [
     "Deadlines",
     "Hooks",
@@ -212,6 +214,7 @@ class Line:
     def _wait(self, deadlines: Deadlines) -> Any:
         deadlines.heard()
         while True:
+            cancel.check()
             left, overdue = deadlines.left()
             try:
                 return self._box.get(timeout=min(left, SLICE_SECONDS))
