@@ -1,6 +1,7 @@
 """The first line of a `%%ai` cell: its options, and what is wrong with them.
 
-Misuse is IPython's own UsageError, one line. This module imports nothing of the package.
+Misuse is IPython's own UsageError, one line. What `%load_ext` imports is IPython and the standard
+library only: all else is imported where it is needed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 import json
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
@@ -33,67 +34,116 @@ class _Once(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that speaks IPython's UsageError and knows near misses."""
+    """An argparse parser that speaks IPython's UsageError and shows its options under headings."""
+
+    def __init__(self) -> None:
+        super().__init__(prog="%%ai", allow_abbrev=False, add_help=False)
+        self.headings: list[_Heading] = []
 
     def error(self, message: str) -> NoReturn:
         """IPython's own one-line error."""
         raise UsageError(f"%%ai: {message}"[:200])
 
-    def options(self) -> list[str]:
-        """Every option string."""
-        return [s for action in self._actions for s in action.option_strings]
+    def options(self) -> dict[str, argparse.Action]:
+        """Every option string, with what it stands for."""
+        return {name: action for action in self._actions for name in action.option_strings}
+
+    def page(self) -> str:
+        """The options under their headings."""
+        lines = ["%%ai [MODEL | TIER | auto] [options]       the prompt stands below"]
+        for heading in self.headings:
+            lines += ["", heading.title]
+            lines += [f"  {left:<24}  {right}" for left, right in heading.rows]
+        return "\n".join(lines)
+
+
+class _Heading:
+    """A heading of the help page, and the options that stand under it."""
+
+    def __init__(self, parser: Parser, title: str) -> None:
+        self.title, self.rows = title, list[tuple[str, str]]()
+        self._parser = parser
+        parser.headings.append(self)
+
+    def value(self, *names: str, metavar: str, help: str, **more: Any) -> None:
+        """An option with a value."""
+        self._add(names, metavar, help, action=_Once, **more)
+
+    def values(self, *names: str, metavar: str, help: str, **more: Any) -> None:
+        """An option that may be repeated, with a value, or several if the metavar names several."""
+        several = len(metavar.split())
+        self._add(
+            *(names, metavar, help),
+            action="append",
+            default=[],
+            nargs=None if several == 1 else several,
+            **more,
+        )
+
+    def switch(self, *names: str, help: str) -> None:
+        """An option without a value."""
+        self._add(names, "", help, action=_Once, nargs=0, default=False)
+
+    def words(self, metavar: str, help: str) -> None:
+        """What stands on the line without a name."""
+        self.rows.append((metavar, help))
+        self._parser.add_argument("words", nargs="*")
+
+    def _add(self, names: Sequence[str], metavar: str, help: str, **more: Any) -> None:
+        self.rows.append((f"{', '.join(names)} {metavar}".rstrip(), help))
+        self._parser.add_argument(*names, **more)
 
 
 def make_parser() -> Parser:
     """The parser of a cell's first line."""
-    parser = Parser(
-        prog="%%ai", allow_abbrev=False, add_help=False, description="The prompt stands below."
-    )
+    from .options import FORMATS
 
-    def value(*names: str, **more: Any) -> None:
-        parser.add_argument(*names, action=_Once, **more)
-
-    def switch(*names: str, help: str) -> None:
-        parser.add_argument(*names, action=_Once, nargs=0, default=False, help=help)
-
-    parser.add_argument("words", nargs="*", metavar="MODEL | TIER | auto", help="who answers")
-    value("-m", "--model", metavar="NAME", help="the model, as a name of %%ai models")
-    value("-s", "--system", metavar="TEXT", help="the system message")
-    value("-t", "--temperature", type=float, metavar="0..2", help="sent only when given")
-    value("--max-tokens", type=_whole, metavar="N", help="the longest answer, in tokens")
-    parser.add_argument(
-        *("-o", "--option"),
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("KEY", "VALUE"),
-        help="any other parameter; may be repeated",
-    )
-    value(
+    parser = Parser()
+    who = _Heading(parser, "who answers")
+    who.words(metavar="MODEL | TIER | auto", help="a name of %ai models; default: auto")
+    who.value("-m", "--model", metavar="NAME", help="the same as an option")
+    who.values("--fallback", metavar="MODEL", help="tried next; repeatable")
+    what = _Heading(parser, "what is asked")
+    what.value("-s", "--system", metavar="TEXT", help="the system message")
+    what.value("-t", "--temperature", type=float, metavar="0..2", help="sent only when given")
+    what.value("--max-tokens", type=_whole, metavar="N", help="the longest answer, in tokens")
+    what.values("-o", "--option", metavar="KEY VALUE", help="any other parameter; repeatable")
+    what.switch("--raw", help="leave {names} as they are")
+    what.switch("--allow-secrets", help="send a prompt that holds a key")
+    how = _Heading(parser, "how it is shown")
+    how.value(
         *("-f", "--format"),
-        choices=["markdown", "text", "code", "json", "html"],
-        help="how it is asked for and shown",
+        type=_one_of(FORMATS),
+        choices=FORMATS,
+        metavar="WORD",
+        help=f"how it is asked for and shown: {', '.join(FORMATS)}",
     )
-    value("--var", metavar="NAME", help="also put the answer into this variable")
-    parser.add_argument(
-        *("--fallback",),
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="tried next; repeatable",
-    )
-    switch("--no-cache", help="neither read nor write the cache")
-    switch("--refresh", help="ask again and overwrite the cached answer")
-    switch("--dry-run", help="show model, reasons, tokens and cost; send nothing")
-    value("--timeout", type=float, metavar="S", help="seconds for the whole call")
-    switch("--no-stream", help="show the answer only when it is whole")
-    switch("--raw", help="leave {names} as they are")
-    switch("--allow-secrets", help="send a prompt that holds a key")
-    value("--tag", metavar="WORD", help="a word for the ledger")
-    switch("-q", "--quiet", help="show nothing; the answer is in _ and in --var")
-    switch("-v", "--verbose", help="show reasons and attempts under the answer")
-    switch("-h", "--help", help="show this")
+    how.value("--var", metavar="NAME", help="also put the answer into this variable")
+    how.switch("--no-stream", help="show the answer only when it is whole")
+    how.switch("-q", "--quiet", help="show nothing; the answer is in _ and in --var")
+    how.switch("-v", "--verbose", help="show reasons and attempts under the answer")
+    cost = _Heading(parser, "cache, time and money")
+    cost.switch("--no-cache", help="neither read nor write the cache")
+    cost.switch("--refresh", help="ask again and overwrite the cached answer")
+    cost.switch("--dry-run", help="show model, reasons, tokens and cost; send nothing")
+    cost.value("--timeout", type=float, metavar="S", help="seconds for the whole call")
+    cost.value("--tag", metavar="WORD", help="a word for the ledger, to sum up by")
+    _Heading(parser, "help").switch("-h", "--help", help="show this")
     return parser
+
+
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """Reads an option that has a few values; a slip in one is answered with the nearest."""
+
+    def checked(text: str) -> str:
+        if text in words:
+            return text
+        from .values import nearest, shown
+
+        hint = nearest(text, words)
+        raise argparse.ArgumentTypeError(f"{shown(text)} is none of {', '.join(words)}{hint}")
+
+    return checked
 
 
 def _whole(text: str) -> int:
@@ -133,11 +183,11 @@ def _check_option(parser: Parser, name: str, tokens: Sequence[str]) -> None:
     before = tokens[tokens.index(name) - 1] if name in tokens and tokens.index(name) else ""
     if name in known or before in ("-s", "--system", "--tag", "-o", "--option"):
         return
-    import difflib
+    from .values import similar
 
-    begins = [option for option in known if len(name) > 3 and option.startswith(name)]
-    near = begins or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else "; %%ai --help shows them all"
+    bare = {option.lstrip("-"): option for option in known if option.startswith("--")}
+    near = similar(name.lstrip("-"), bare, least=0.6)
+    hint = f"; did you mean {bare[near[0]]}?" if near else "; %ai help options shows them all"
     raise UsageError(f"no option {name[:60]!r}{hint}")
 
 

@@ -8,7 +8,6 @@ with the next one that can.
 from __future__ import annotations
 
 import atexit
-import difflib
 import os
 import sqlite3
 import threading
@@ -26,6 +25,7 @@ from . import schema, tables
 from .errors import LedgerWarning, OptionError
 from .records import Attempt
 from .store import private_folder
+from .values import nearest
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -224,9 +224,8 @@ class Ledger:
             raise OptionError(f"by must name one or several of {', '.join(tables.GROUPS)}")
         for name in names:
             if name not in tables.GROUPS:
-                near = difflib.get_close_matches(str(name), tables.GROUPS, 1, 0.5)
-                hint = f"did you mean {near[0]!r}" if near else "take " + ", ".join(tables.GROUPS)
-                raise OptionError(f"by={str(name)[:40]!r} is no column to group by: {hint}")
+                hint = nearest(name, tables.GROUPS) or f": take {', '.join(tables.GROUPS)}"
+                raise OptionError(f"by={str(name)[:40]!r} is no column to group by{hint}")
         return self._read(lambda db, source: tables.sums(db, source, names))
 
     def rows(self, call_id: str) -> list[Attempt]:

@@ -96,7 +96,7 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         command = command_for(line, lambda: self.engine, self.help_text())
         if command is not None:
             return command()
-        if hint := near_command(line):
+        if hint := near_command(line, lambda: self.engine):
             raise UsageError(f"{hint}; %ai -- {line[:40]} asks it as it is")
         if line.startswith("-"):
             raise UsageError(
@@ -107,7 +107,7 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
 
     def help_text(self) -> str:
         """The options of `%%ai`."""
-        return self._parser.format_help().replace("%%", "%").replace("usage: %ai", "usage: %%ai")
+        return self._parser.page()
 
     # -- %%ai
 

@@ -30,6 +30,7 @@ __all__ = [
     "nearest",
     "one_line",
     "shown",
+    "similar",
     "size_in_bytes",
     "unknown_key",
 ]
@@ -172,8 +173,26 @@ def unknown_key(path: tuple[str | int, ...], known: Iterable[str]) -> str:
 
 def nearest(word: object, known: Iterable[str], n: int = 1) -> str:
     """The question whether one of up to `n` similar names was meant; "" where none is similar."""
-    near = difflib.get_close_matches(str(word)[:200], list(known), n=n, cutoff=0.5)
+    near = similar(word, known, n)
     return f"; did you mean {' or '.join(shown(name) for name in near)}?" if near else ""
+
+
+def similar(word: object, known: Iterable[str], n: int = 1, least: float = 0.5) -> list[str]:
+    """Up to `n` names like the word, the most similar first; case does not count.
+
+    Args:
+        word: what was typed.
+        known: the right names.
+        n: how many at most.
+        least: how similar they must be, from 0 (not at all) to 1 (the same).
+    """
+    by_folded: dict[str, str] = {}
+    for name in known:
+        by_folded.setdefault(name[:200].casefold(), name)
+    typed = str(word)[:200].casefold()
+    begins = [name for name in by_folded if len(typed) > 3 and name.startswith(typed)]
+    near = difflib.get_close_matches(typed, by_folded, n=n, cutoff=least)
+    return [by_folded[name] for name in dict.fromkeys((*sorted(begins, key=len), *near))][:n]
 
 
 def shown(value: object) -> str:

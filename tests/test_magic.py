@@ -258,6 +258,17 @@ MISUSE = [
     ("%%ai -s 'be brief\nhi", "opened at column 4 is not closed"),  # D4
     ("%%ai -t\nhi", "expected one argument"),  # D5
     ("%%ai --mod gpt\nhi", "no option '--mod'"),  # D6
+    ("%%ai --no-cahce\nhi", "did you mean --no-cache?"),
+    ("%%ai --max_tokens 3\nhi", "did you mean --max-tokens?"),
+    ("%%ai --temp 1\nhi", "did you mean --temperature?"),
+    ("%%ai -x\nhi", "%ai help options shows them all"),
+    ("%%ai -f mrakdown\nhi", "did you mean 'markdown'?"),
+    ("%%ai smaal\nhi", "did you mean 'small'"),
+    ("%ai modles", "did you mean %ai models?"),
+    ("%ai cache claer", "did you mean %ai cache clear?"),
+    ("%ai stats modle", "did you mean 'model'?"),
+    ("%ai config temprature 1", "did you mean 'temperature'"),
+    ("%ai config cache off", "cache"),
     ("%%ai -t hot\nhi", "hot"),  # D8
     ("%%ai -t nan\nhi", "0 to 2"),  # D9
     ("%%ai -t inf\nhi", "0 to 2"),  # D9

@@ -6,8 +6,8 @@ module here holds one family of them in its `COMMANDS`.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
+from ..errors import MmaiError
+from ..values import shown, similar
 from . import asking, spending, stored, tuning
 from .asking import route_page
 from .page import Command, Page
@@ -42,15 +42,27 @@ def command_for(line: str, engine: EngineGetter, cell_help: str) -> Command | No
     return None if found is None else found.parse(rest, engine)
 
 
-def near_command(line: str) -> str:
+def near_command(line: str, engine: EngineGetter) -> str:
     """What to say of a line that looks like a command with a slip in it; "" for a question."""
     words = line.split()
     if not words or len(words) > 2 or line.endswith("?"):
         return ""
     if words[0] in _BY_NAME:
-        return _BY_NAME[words[0]].usage
-    near = get_close_matches(words[0], [*_BY_NAME, "help"], n=1, cutoff=0.75)
-    return f"no command {words[0][:40]!r}; did you mean %ai {near[0]}?" if near else ""
+        return _near_word(_BY_NAME[words[0]], words[1:], engine)
+    near = similar(words[0], [*_BY_NAME, "help"], least=0.75)
+    return f"no command {shown(words[0])}; did you mean %ai {near[0]}?" if near else ""
+
+
+def _near_word(found: Subcommand, words: list[str], engine: EngineGetter) -> str:
+    """What to say of a subcommand whose words do not fit: the nearest right one, or its usage."""
+    try:
+        known = list(found.complete((), engine))
+    except MmaiError:
+        known = []
+    near = similar(words[0], known) if words else []
+    if not near:
+        return found.usage
+    return f"no {shown(words[0])} in %ai {found.name}; did you mean %ai {found.name} {near[0]}?"
 
 
 _HELP_USAGE = "%ai help [TOPIC]: this page, or all about one command."

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..engine import Engine
+from ..tables import GROUPS
 from .page import Command
-from .registry import EngineGetter, Subcommand
+from .registry import EngineGetter, Subcommand, one_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -46,5 +47,6 @@ COMMANDS = (
         "stats",
         "%ai stats [model|tier|tag|day|…]: calls, cost, rates, latency, savings.",
         _stats,
+        complete=one_of(*GROUPS),
     ),
 )

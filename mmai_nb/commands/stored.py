@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..engine import Engine
 from .page import Command, Page
-from .registry import EngineGetter, Subcommand
+from .registry import EngineGetter, Subcommand, one_of
 
 __all__ = ["COMMANDS"]
 
@@ -28,5 +28,6 @@ COMMANDS = (
         "cache",
         "%ai cache [clear|trim]: how many answers are kept and where; clear forgets them all.",
         _cache,
+        complete=one_of("clear", "trim"),
     ),
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from ..engine import Engine
 from ..errors import OptionError
 from ..pricing import context_window, list_price
-from ..settings import explain_settings
+from ..settings import Settings, explain_settings
+from ..specs import kind_at
+from ..values import nearest, shown, similar
 from .page import Command, Page
 from .registry import EngineGetter, Subcommand
 
@@ -61,7 +63,7 @@ def _config(rest: str, engine: EngineGetter) -> Command | None:
     words = rest.split()
     if len(words) <= 1:
         return lambda: _explained(engine(), *words)
-    if _looks_like_key(words[0], engine):
+    if _looks_like_key(words, engine):
         return lambda: _set(engine(), words[0], rest[len(words[0]) :].strip())
     return None
 
@@ -74,8 +76,9 @@ def _explained(engine: Engine, key: str = "") -> Any:
         rows = [(name, _shown(value), source) for name, (value, source) in known.items()]
         return pd.DataFrame(rows, columns=["setting", "value", "source"]).set_index("setting")
     if key not in known:
-        near = _nearest(key, known)
-        raise OptionError(f"no setting {key[:60]!r}{near}; %ai config shows them all")
+        raise OptionError(
+            f"no setting {shown(key)}{nearest(key, known)}; %ai config shows them all"
+        )
     value, source = known[key]
     return Page(f"{key} = {value}   ({source})")
 
@@ -99,15 +102,40 @@ def _set(engine: Engine, key: str, value: str) -> Page:
     return Page(f"{key} = {_shown(now)}   ({source})")
 
 
-def _looks_like_key(word: str, engine: EngineGetter) -> bool:
+def _looks_like_key(words: Sequence[str], engine: EngineGetter) -> bool:
     """Whether a word after `config` is a setting, or nearly one: `%ai config maps in k8s` asks."""
     known = explain_settings(engine().settings)
-    return word in known or "." in word or "_" in word or bool(_nearest(word, known))
+    word = words[0]
+    is_table = any(key.startswith(f"{word}.") for key in known) and len(words) == 2
+    near = similar(word, (key for key in known if "." not in key), least=0.6)
+    return word in known or "." in word or "_" in word or is_table or bool(near)
 
 
-def _nearest(word: str, known: Any) -> str:
-    near = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _model_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
+    settings = engine().settings_for_display
+    names = [word for spec in settings.models.values() for word in (spec.provider, spec.name)]
+    return () if before else dict.fromkeys(names)
+
+
+def _config_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
+    settings = engine().settings
+    if not before:
+        return explain_settings(settings)
+    return _values_of(before[0], settings) if len(before) == 1 else ()
+
+
+def _values_of(key: str, settings: Settings) -> Iterable[str]:
+    """The values a setting may have, where they can be counted."""
+    table, _, rest = key.partition(".")
+    name, _, field = rest.rpartition(".")
+    path = (table, name, field) if name else tuple(key.split(".", 1))
+    if table in ("default_model", "aliases"):
+        tiers = () if rest else ("auto", *(tier.name for tier in settings.tiers))
+        return (*tiers, *settings.models)
+    kind = kind_at(path)
+    if kind is bool:
+        return ("true", "false")
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _parsed(value: str) -> Any:
@@ -128,10 +156,12 @@ COMMANDS = (
         "%ai models [WORD]: models with tier, price per million tokens, window, key.",
         _models,
         names=("list",),
+        complete=_model_words,
     ),
     Subcommand(
         "config",
         "%ai config [KEY [VALUE]]: the settings and their sources; or one; or change it.",
         _config,
+        complete=_config_words,
     ),
 )

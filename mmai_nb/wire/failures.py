@@ -6,7 +6,6 @@ what happened, what the server said, what to do. This module imports nothing of 
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -36,6 +35,7 @@ from ..errors import (
     UnknownModelError,
 )
 from ..redaction import redact
+from ..values import similar
 
 __all__ = ["Peer", "Told", "broken", "make", "overdue", "refused", "reported", "unknown_model"]
 
@@ -227,7 +227,7 @@ def reported(peer: Peer, error: Any) -> MmaiError:
 
 def unknown_model(peer: Peer, ids: Sequence[str] = ()) -> UnknownModelError:
     """No such model at the endpoint; with its nearest ids, where it told them."""
-    near = difflib.get_close_matches(peer.model, ids, n=3, cutoff=0.4)
+    near = similar(peer.model, ids, n=3, least=0.4)
     hint = f"it has {', '.join(near)}" if near else "%ai models lists what is configured"
     return UnknownModelError(
         sentence(peer.name, f"{peer.host} has no model {peer.model[:60]!r}", hint=hint)
