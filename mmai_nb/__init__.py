@@ -7,11 +7,11 @@ The plan of the house. A module imports only from floors below its own; a test h
     7  engine
     6  resources
     5  client
-    4  fallback recording keeping options routing offline wire
-    3  pricing settings
+    4  comparison fallback recording keeping options routing offline wire
+    3  pricing settings side_by_side
     2  complexity demo keys specs ledger
     1  caching tables answer interpolation schemas tokens
-    0  cancel errors records markup redaction store schema values providers sources drafts
+    0  cancel verdicts errors records markup redaction store schema values providers sources drafts
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .answer import Answer
-    from .api import aask, ask, astream, configure, costs, last, summary
+    from .api import aask, ask, astream, compare, configure, costs, last, summary, win_rates
     from .api import plan as route
     from .engine import Engine
 
@@ -39,11 +39,13 @@ __all__ = [
     "aask",
     "ask",
     "astream",
+    "compare",
     "configure",
     "costs",
     "last",
     "route",
     "summary",
+    "win_rates",
 ]
 
 _WHERE = {
@@ -52,7 +54,17 @@ _WHERE = {
     "route": ("api", "plan"),
     **{
         name: ("api", name)
-        for name in ("aask", "ask", "astream", "configure", "costs", "last", "summary")
+        for name in (
+            "aask",
+            "ask",
+            "astream",
+            "compare",
+            "configure",
+            "costs",
+            "last",
+            "summary",
+            "win_rates",
+        )
     },
 }
 

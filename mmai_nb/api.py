@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .answer import Answer
 from .cancel import Stopped, stops_with
+from .comparison import Comparison
 from .engine import default_engine
 from .errors import OptionError
 from .options import make_request
@@ -22,7 +23,18 @@ from .settings import Settings
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["aask", "ask", "astream", "configure", "costs", "last", "plan", "summary"]
+__all__ = [
+    "aask",
+    "ask",
+    "astream",
+    "compare",
+    "configure",
+    "costs",
+    "last",
+    "plan",
+    "summary",
+    "win_rates",
+]
 
 
 def ask(
@@ -171,6 +183,35 @@ async def astream(prompt: str | None = None, **options: Any) -> AsyncIterator[st
         left.set()
 
 
+def compare(
+    prompt: str,
+    models: Sequence[str],
+    *,
+    blind: bool = False,
+    on_change: Callable[[Comparison], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """The answers of several models to one prompt, asked at the same time; shows them side by side.
+
+    Each model is asked as `ask(prompt, model=…)` would: routed nowhere else, cached, priced and
+    recorded. One that fails has its error in its own column.
+
+    Args:
+        prompt: what is asked.
+        models: names, each once, 50 at most.
+        blind: hide the names until `vote`, and shuffle the answers.
+        on_change: called with the comparison while answers come, about 20 times a second.
+        options: those of `ask` but model, tier, fallback, messages and on_text.
+
+    Raises:
+        OptionError, PromptError, UnknownModelError: before anything is sent.
+        KeyboardInterrupt: with `partial`, the comparison; what had ended is kept.
+    """
+    comparison = default_engine().compare(prompt, models, blind=blind, **options)
+    comparison.start()
+    return comparison.wait(on_change)
+
+
 def plan(prompt: str, **options: Any) -> Route:
     """What would happen to the prompt and why, with estimated tokens and cost; nothing is sent.
 
@@ -201,6 +242,11 @@ def costs(**options: Any) -> DataFrame:
 def summary(by: str | Sequence[str] = "model") -> DataFrame:
     """Calls, tokens, cost, rates of hit, fallback and error, latency and savings, by column."""
     return default_engine().summary(by)
+
+
+def win_rates() -> DataFrame:
+    """A row per model: votes on comparisons it stood in, won, tied, lost, and its share of wins."""
+    return default_engine().win_rates()
 
 
 def last() -> Answer | None:

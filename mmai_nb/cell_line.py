@@ -103,6 +103,8 @@ def make_parser() -> Parser:
     who.words(metavar="MODEL | TIER | auto", help="a name of %ai models; default: auto")
     who.value("-m", "--model", metavar="NAME", help="the same as an option")
     who.values("--fallback", metavar="MODEL", help="tried next; repeatable")
+    who.value("--compare", metavar="A,B,C", help="ask these models at once, side by side")
+    who.switch("--blind", help="with --compare: hide the names until you vote")
     what = _Heading(parser, "what is asked")
     what.value("-s", "--system", metavar="TEXT", help="the system message")
     what.value("-t", "--temperature", type=float, metavar="0..2", help="sent only when given")
@@ -175,7 +177,21 @@ def parse_line(parser: Parser, line: str) -> argparse.Namespace:
     if options.no_cache and options.refresh:
         raise UsageError("--no-cache and --refresh exclude each other: give one")
     _take_model(options)
+    _check_compare(options)
     return options
+
+
+def _check_compare(options: argparse.Namespace) -> None:
+    if options.compare is None:
+        if options.blind:
+            raise UsageError("--blind hides the names of --compare A,B,C: give both")
+        return
+    options.compare = [name.strip() for name in options.compare.split(",") if name.strip()]
+    if not options.compare:
+        raise UsageError("--compare needs models: --compare A,B,C; %ai models shows them")
+    for given, name in ((options.model, "a model"), (options.fallback, "--fallback")):
+        if given:
+            raise UsageError(f"--compare names the models: leave {name} out")
 
 
 def _check_option(parser: Parser, name: str, tokens: Sequence[str]) -> None:

@@ -15,9 +15,10 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from .answer import Answer, render
+from .comparison import Comparison
 from .markup import clean_text, escape
 
-__all__ = ["Silent", "View", "view_for"]
+__all__ = ["Board", "Silent", "View", "board_for", "view_for"]
 
 DEAD_FRONT_END = (OSError, RuntimeError, ValueError)
 """What writing to a closed pipe, socket, file or loop raises."""
@@ -124,6 +125,47 @@ class Notebook:
         self._shown = True
 
 
+class Board:
+    """A comparison in one output, updated in place as often as a single answer's."""
+
+    def __init__(
+        self,
+        publish: Callable[..., None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._publish, self._clock = publish or _publisher(), clock
+        self._next, self._shown, self._last = 0.0, False, ""
+
+    def show(self, comparison: Comparison) -> None:
+        """What has come so far, if it is time; the end always."""
+        begin = self._clock()
+        if begin < self._next and not comparison.over:
+            return
+        bundle = comparison._repr_mimebundle_()
+        if bundle["text/html"] == self._last:
+            return
+        self._last = bundle["text/html"]
+        with suppress(*DEAD_FRONT_END):
+            self._publish(bundle, {}, update=self._shown)
+            self._shown = True
+        end = self._clock()
+        size = sum(len(text.encode("utf-8", "replace")) for text in bundle.values())
+        self._next = end + max(SHORTEST_GAP, size / SLOWEST_RATE, 5 * (end - begin))
+
+
+class Sheet:
+    """A comparison in a terminal: printed once, when all have ended."""
+
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+        self._write = write or _to_stdout
+
+    def show(self, comparison: Comparison) -> None:
+        """Print it, if it is over."""
+        if comparison.over:
+            with suppress(*DEAD_FRONT_END):
+                self._write(comparison._repr_mimebundle_()["text/plain"] + "\n")
+
+
 class Terminal:
     """Text as it comes, the footer under it."""
 
@@ -160,6 +202,11 @@ def view_for(shell: Any, format: str, *, quiet: bool) -> View:
     if quiet:
         return Silent()
     return Notebook(format) if hasattr(shell, "kernel") else Terminal()
+
+
+def board_for(shell: Any) -> Board | Sheet:
+    """How a comparison shows itself where the shell runs."""
+    return Board() if hasattr(shell, "kernel") else Sheet()
 
 
 def _publisher() -> Callable[..., None]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .answer import Answer, format_usd
 from .caching import AnswerCache, NotStored
+from .comparison import Comparison
 from .errors import ChainExhaustedError, MmaiError, OptionError, SchemaMismatchError
 from .fallback import Run, ask_again, ask_chain
 from .keeping import Parse, key_of, may_be_kept, parser_of, read_entry
@@ -38,6 +39,7 @@ from .resources import Call, Resources
 from .routing import choose_route
 from .settings import ModelSpec, Settings
 from .tokens import estimate_messages
+from .verdicts import Verdict, win_rates
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -139,6 +141,40 @@ class Engine(Resources):
         asked = make_request(prompt, self.settings, **options)
         parse = parser_of(asked.request, options.get("schema"))
         return self.answer(asked.request, on_text, notes=asked.notes, parse=parse)
+
+    def compare(
+        self, prompt: str, models: Sequence[str], *, blind: bool = False, **options: Any
+    ) -> Comparison:
+        """The same walk for several models at the same time, not started yet; see `Comparison`.
+
+        The options are those of `mmai_nb.compare`.
+        """
+        taken = {"model", "tier", "fallback", "messages", "on_text"} & options.keys()
+        if taken:
+            raise OptionError(f"compare asks each model for itself: leave {min(taken)} out")
+        asked = {}
+        for name in [models] if isinstance(models, str) else models:
+            made = make_request(prompt, self.settings, model=name, **options)
+            self._route(*self.in_force(made.request))  # what is wrong with it is told now
+            asked[name] = made, parser_of(made.request, options.get("schema"))
+
+        def ask(name: str, on_text: OnText) -> Answer:
+            made, parse = asked[name]
+            return self.answer(made.request, on_text, notes=made.notes, parse=parse)
+
+        return Comparison(
+            prompt,
+            models,
+            ask,
+            format=str(options.get("format") or self.settings.format),
+            blind=blind,
+            keep=lambda verdict: self.ledger.add_vote("compare", None, verdict.as_json()),
+        )
+
+    def win_rates(self) -> DataFrame:
+        """How the models fared in the user's votes on comparisons; see `verdicts.win_rates`."""
+        votes = self.ledger.votes("compare")
+        return win_rates([Verdict.from_json(data) for _, _, _, data in votes])
 
     def route(self, request: Request) -> Route:
         """What would happen to the request, with tokens and cost estimated; nothing is sent."""

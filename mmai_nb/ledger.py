@@ -8,13 +8,14 @@ with the next one that can.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sqlite3
 import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from functools import partial
 from operator import attrgetter
@@ -62,6 +63,7 @@ class Ledger:
     def __init__(self, path: Path | None) -> None:
         self.path = None if path is None else Path(path).expanduser().absolute()
         self._rows: dict[tuple[str, int], Attempt] = {}
+        self._votes: list[tuple[float, str | None, str, str]] = []
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
         self._barred: str | None = None
@@ -81,6 +83,29 @@ class Ledger:
     def record(self, attempt: Attempt) -> None:
         """Write a row that needs no request: a cache hit."""
         self._write(attempt)
+
+    def add_vote(self, kind: str, call_id: str | None, data: Mapping[str, Any]) -> None:
+        """Keep what the user thought of an answer; `data` is JSON. A file that fails is a warning.
+
+        Without a file it is kept in memory.
+        """
+        row = (time.time(), call_id, kind, json.dumps(data))
+        if self.path is None or self._barred is not None:
+            self._votes.append(row)
+            return
+        try:
+            until = time.monotonic() + PATIENCE
+            db = _patiently(self._connection, until)
+            _patiently(partial(db.execute, _VOTE, row), until)
+        except (sqlite3.Error, OSError, _BarredError) as error:
+            self._votes.append(row)
+            self._complain(error)
+
+    def votes(self, kind: str | None = None) -> list[tuple[float, str | None, str, dict[str, Any]]]:
+        """The votes, oldest first: time (epoch s), call_id, kind, data."""
+        found = self._read(lambda db, _: _vote_rows(db))
+        rows = [row for row in (*found, *self._votes) if kind in (None, row[2])]
+        return [(ts, call_id, what, json.loads(data)) for ts, call_id, what, data in rows]
 
     @property
     def pending(self) -> list[Attempt]:
@@ -287,6 +312,16 @@ class Ledger:
             db.close()
             raise
         return db
+
+
+_VOTE = "INSERT INTO vote(ts, call_id, kind, data) VALUES(?, ?, ?, ?)"
+
+
+def _vote_rows(db: sqlite3.Connection) -> list[tuple[float, str | None, str, str]]:
+    """All votes; none where the table is not there yet, as in a file that is only read."""
+    if not _one(db, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'vote'"):
+        return []
+    return db.execute("SELECT ts, call_id, kind, data FROM vote ORDER BY ts, id").fetchall()
 
 
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)

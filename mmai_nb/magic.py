@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .answer import Answer
+    from .comparison import Comparison
     from .display import View
     from .engine import Engine
 
@@ -43,7 +44,7 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         super().__init__(shell)
         self._ip, self._engine = shell, engine
         self._local: Mapping[str, Any] = {}
-        self._shown: Answer | None = None
+        self._shown: Answer | Comparison | None = None
 
     @cached_property
     def _parser(self) -> Parser:
@@ -133,6 +134,8 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
             raise UsageError(f"--var {var[:40]!r} is no variable's name")
         text, notes, frames = self._interpolated(prompt.strip(), options)
         asked = make_request(text, engine.settings, frames=frames, **request_options(options))
+        if options.compare is not None:
+            return self._compare(text, (*notes, *asked.notes), options)
         if options.dry_run:
             return route_page(engine.route(asked.request))
         view = view_for(self._ip, asked.request.format, quiet=options.quiet)
@@ -148,6 +151,32 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
         )
         view.done(answer, _details(answer) if options.verbose else "")
         return self._deliver(answer, options)
+
+    def _compare(
+        self, prompt: str, notes: tuple[str, ...], options: argparse.Namespace
+    ) -> Comparison:
+        """The answers of several models, side by side while they come."""
+        from .display import board_for
+
+        given = request_options(options)
+        for name in ("model", "fallback"):
+            del given[name]
+        made = self.engine.compare(prompt, options.compare, blind=options.blind, **given)
+        made.notes = notes
+        if options.var is not None:
+            self._ip.user_ns[options.var] = made  # at once: an interrupt leaves what came
+        show = None if options.quiet else board_for(self._ip).show
+        made.start()
+        try:
+            made.wait(show)
+        except KeyboardInterrupt as interrupt:
+            interrupt._render_traceback_ = lambda: [  # type: ignore[attr-defined]
+                "KeyboardInterrupt: the comparison was stopped; what had ended is kept"
+            ]
+            raise
+        made.mark_shown()
+        self._shown = made
+        return made
 
     def _watched(self, view: View, ask: Any) -> Any:
         """The answer; if it ends early, what came stays on the screen and the error goes on."""

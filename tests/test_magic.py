@@ -496,3 +496,41 @@ def test_loading_again_leaves_one_of_each(play):
     names = [getattr(f, "__name__", "") for f in play.shell.input_transformers_cleanup]
     assert names.count("keep_question_marks") == 1
     assert len(play.shell.events.callbacks["post_run_cell"]) == 1
+
+
+def test_several_models_stand_side_by_side(play):
+    shown = play("%%ai --compare small,large\nhi", "fine")
+    assert shown.ok
+    assert shown.text.count("── small") == 1
+    assert "── large" in shown.text
+    assert list(shown.value.answers) == ["small", "large"]
+
+
+def test_a_comparison_can_be_blind_and_have_a_name(play):
+    shown = play("%%ai --compare small,large --blind --var c\nhi", "fine")
+    assert "small" not in shown.text
+    play("c.vote('b')")
+    assert "your choice" in play("c").text
+
+
+def test_a_quiet_comparison_shows_nothing(play):
+    assert "fine" not in play("%%ai --compare small,large -q --var c\nhi", "fine").text
+    assert len(play.shell.user_ns["c"].answers) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("--blind", "give both"),
+        ("--compare ,", "needs models"),
+        ("small --compare small,large", "leave a model out"),
+        ("--compare small,large --fallback small", "leave --fallback out"),
+        ("--compare small,smal", "did you mean"),
+        ("--compare small,small", "twice"),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_refused_before_anything_is_sent(play, line, hint):
+    shown = play(f"%%ai {line}\nhi")
+    assert not shown.ok
+    assert hint in shown.text
+    assert play.call.calls == []

@@ -1,0 +1,479 @@
+"""One prompt, several models, side by side: asked at the same time, each with its own end.
+
+The engine is not known here: a comparison is given what asks one model.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import cancel
+from .answer import Answer
+from .errors import OptionError
+from .records import OnText
+from .side_by_side import Cell, Difference, side_by_side
+from .values import nearest, one_line
+from .verdicts import VERDICTS, Verdict
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["ORDERS", "Column", "Comparison"]
+
+Ask = Callable[[str, OnText], Answer]
+"""Asks one model, by its name, for the prompt of the comparison."""
+
+State = Literal["waiting", "running", "done", "failed", "stopped"]
+
+MOST_AT_ONCE = 16
+"""Models asked at the same time; the others wait for a place."""
+MOST_MODELS = 50
+SLICE = 0.05
+"""Seconds between two looks at what has come."""
+STOP_SECONDS = 2.0
+"""How long a stopped comparison waits for its threads to have written their rows."""
+
+_order = random.Random()
+"""Of our own: a notebook's `random.seed` must not tell who is behind A and B."""
+
+ORDERS = ("asked", "name", "cost", "duration", "first token", "length")
+"""What columns can be sorted by."""
+
+
+@dataclass
+class Column:
+    """One model's part of a comparison.
+
+    Attributes:
+        label: a, b, c …: its name while the models' names are hidden, and in votes.
+        model: the model's name.
+        state: waiting, running, done, failed or stopped.
+        text: what has come so far.
+        answer: the whole answer, once it is there.
+        error: what it failed with.
+        first_token_s: seconds until the first text came, None before, or where it came whole.
+    """
+
+    label: str
+    model: str
+    state: State = "waiting"
+    pieces: list[str] = field(default_factory=list)
+    answer: Answer | None = None
+    error: BaseException | None = None
+    started: float = 0.0
+    first_token_s: float | None = None
+
+    @property
+    def text(self) -> str:
+        """What has come so far."""
+        return "".join(self.pieces) if self.answer is None else self.answer.text
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in ("done", "failed", "stopped")
+
+
+class Comparison:
+    """The answers of several models to one prompt.
+
+    Args:
+        prompt: what is asked, to show it.
+        models: names, each once.
+        ask: asks one of them; called in a thread of its own each.
+        format: how the answers are shown.
+        blind: hides the names, and what gives them away, until a vote; columns are shuffled.
+        keep: called with each Verdict, to keep it.
+
+    Raises:
+        OptionError: no model, one twice, or too many.
+    """
+
+    def __init__(
+        self,
+        prompt: str,
+        models: Sequence[str],
+        ask: Ask,
+        *,
+        format: str = "markdown",
+        blind: bool = False,
+        keep: Callable[[Verdict], None] | None = None,
+    ) -> None:
+        names = _checked(models)
+        if blind:
+            _order.shuffle(names)
+        self.prompt, self.format, self.blind = prompt, format, blind
+        self.columns = tuple(Column(_label(i), name) for i, name in enumerate(names))
+        self.order = "asked"
+        self.verdict: Verdict | None = None
+        self.notes: tuple[str, ...] = ()
+        self._ask, self._keep = ask, keep
+        self._stop = threading.Event()
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._threads: list[threading.Thread] = []
+        self._shown = False
+
+    # -- running
+
+    def start(self, columns: Sequence[Column] | None = None) -> None:
+        """Ask all models, or those columns, at the same time; comes back at once."""
+        from contextvars import copy_context
+
+        self._stop = threading.Event()
+        for column in self.columns if columns is None else columns:
+            column.state, column.answer, column.error = "waiting", None, None
+            column.pieces, column.first_token_s = [], None
+            work = copy_context().run
+            thread = threading.Thread(
+                target=work, args=(self._work, column, self._stop), daemon=True, name="mmai-compare"
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def wait(self, tell: Callable[[Comparison], None] | None = None) -> Comparison:
+        """Wait until all have ended; `tell` is called while they come, and once at the end.
+
+        Raises:
+            KeyboardInterrupt: with `partial`, this comparison; what was under way is stopped.
+        """
+        try:
+            while not self.over:
+                if tell is not None:
+                    tell(self)
+                for thread in self._threads:
+                    thread.join(SLICE)
+                    break
+                self._threads = [thread for thread in self._threads if thread.is_alive()]
+        except KeyboardInterrupt as interrupt:
+            self.stop()
+            interrupt.partial = self  # type: ignore[attr-defined]
+            raise
+        finally:
+            if tell is not None:
+                tell(self)
+        return self
+
+    def stop(self) -> None:
+        """Stop what is under way; what has ended stays, and so does the text that had come."""
+        self._stop.set()
+        until = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        for column in self.columns:
+            if not column.over:
+                column.state = "stopped"
+
+    def rerun(self, tell: Callable[[Comparison], None] | None = None) -> Comparison:
+        """Ask those again that failed or were stopped; the others stay as they are."""
+        self.start([c for c in self.columns if c.state in ("failed", "stopped")])
+        return self.wait(tell)
+
+    def _work(self, column: Column, stop: threading.Event) -> None:
+        def hear(piece: str) -> None:
+            if column.first_token_s is None:
+                column.first_token_s = time.monotonic() - column.started
+            column.pieces.append(piece)
+
+        try:
+            with cancel.stops_with(stop):
+                while not self._places.acquire(timeout=SLICE):
+                    cancel.check()
+                try:
+                    cancel.check()
+                    column.started, column.state = time.monotonic(), "running"
+                    answer = self._ask(column.model, hear)
+                finally:
+                    self._places.release()
+        except KeyboardInterrupt as error:
+            column.error, column.state = error, "stopped"
+        except Exception as error:  # of this column alone: the others go on
+            column.error, column.state = error, "failed"
+        else:
+            column.first_token_s = _first_token_s(answer)
+            column.answer, column.state = answer, "done"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return all(column.over for column in self.columns)
+
+    # -- looking
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        """The whole answers by model, in the columns' order."""
+        self._reveal_only_when_allowed()
+        return {c.model: c.answer for c in self.ordered() if c.answer is not None}
+
+    @property
+    def errors(self) -> dict[str, BaseException]:
+        """What failed or was stopped, by model."""
+        return {c.model: c.error for c in self.columns if c.error is not None}
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the models' names are hidden still."""
+        return self.blind and self.verdict is None
+
+    def name_of(self, column: Column) -> str:
+        """What a column is called: its model, or its letter while names are hidden."""
+        return f"Answer {column.label.upper()}" if self.hidden else column.model
+
+    def sorted_by(self, order: str) -> Comparison:
+        """The same comparison with its columns in another order, one of ORDERS.
+
+        Raises:
+            OptionError: there is no such order, or it would tell who is who.
+        """
+        if order not in ORDERS:
+            near = nearest(order, ORDERS) or f": take {', '.join(ORDERS)}"
+            raise OptionError(one_line(f"answers cannot be sorted by {order!r}{near}"))
+        if self.hidden and order != "asked":
+            raise OptionError("the names are hidden: vote first, then sort")
+        self.order = order
+        return self
+
+    def ordered(self) -> list[Column]:
+        """The columns in the order that was chosen; who has no figure comes last."""
+        figure = _FIGURES[self.order]
+        return sorted(self.columns, key=lambda column: _last_if_none(figure(column)))
+
+    def frame(self) -> DataFrame:
+        """A row per model: text, tokens, cost (USD), times (s), cache hit, finish, error, vote.
+
+        While names are hidden, `model` holds letters and what gives the models away is missing.
+        """
+        import pandas as pd
+
+        rows = [self._row(column) for column in self.ordered()]
+        return pd.DataFrame(rows, columns=list(_KINDS)).astype(_KINDS)
+
+    def _row(self, column: Column) -> dict[str, Any]:
+        answer, hidden = column.answer, self.hidden
+        row: dict[str, Any] = dict.fromkeys(_KINDS)
+        row |= {"label": column.label, "model": self.name_of(column), "text": column.text}
+        row["state"] = column.state
+        if column.error is not None:
+            row["error"] = _named(column.error) if not hidden else type(column.error).__name__
+        if self.verdict is not None:
+            row["vote"] = (
+                {column.model: "won", "tie": "tie", "bad": "bad"}.get(self.verdict.winner, "")
+                if self.verdict.winner in (column.model, *VERDICTS)
+                else "lost"
+            )
+        if answer is not None and not hidden:
+            row |= {
+                "input_tokens": answer.usage.input_tokens,
+                "output_tokens": answer.usage.output_tokens,
+                "cost_usd": answer.cost_usd,
+                "duration_s": answer.duration_s,
+                "first_token_s": column.first_token_s,
+                "cache_hit": answer.cache_hit,
+                "finish_reason": answer.finish_reason,
+            }
+        return row
+
+    def _reveal_only_when_allowed(self) -> None:
+        if self.hidden:
+            raise OptionError('the names are hidden: vote first, such as comparison.vote("a")')
+
+    def column(self, which: str) -> Column:
+        """A column by its letter or, once they may be known, its model's name.
+
+        Raises:
+            OptionError: there is none.
+        """
+        word = str(which).strip()
+        for column in self.columns:
+            if word.lower() == column.label or (word == column.model and not self.hidden):
+                return column
+        known = [c.label for c in self.columns]
+        if not self.hidden:
+            known += [c.model for c in self.columns]
+        raise OptionError(
+            one_line(
+                f"no answer {word[:40]!r}{nearest(word, known)}; "
+                f"there are {', '.join(c.label for c in self.columns)}"
+            )
+        )
+
+    # -- voting
+
+    def vote(self, which: str) -> Verdict:
+        """Say which answer is best: a letter, a model's name, "tie" or "bad" (none is any good).
+
+        It is kept in the ledger, and names that were hidden show from now on.
+
+        Raises:
+            OptionError: there is no such answer, it is not whole, or a vote was given.
+        """
+        if self.verdict is not None:
+            raise OptionError(f"you have voted already: {self.verdict.winner}")
+        if not self.over:
+            raise OptionError("not all answers are there yet: wait, or stop the others first")
+        word = str(which).strip().lower()
+        winner = word if word in VERDICTS else self._winner(str(which))
+        done = [c for c in self.columns if c.answer is not None]
+        if len(done) < 2:
+            raise OptionError("a vote needs two answers: run the failed ones again with rerun()")
+        self.verdict = Verdict(
+            tuple(c.model for c in done),
+            winner,
+            self.blind,
+            tuple(c.answer.call_id for c in done if c.answer is not None),
+        )
+        if self._keep is not None:
+            self._keep(self.verdict)
+        return self.verdict
+
+    def _winner(self, which: str) -> str:
+        column = self.column(which)
+        if column.answer is None:
+            raise OptionError(f"answer {column.label} is not there: it {column.state}")
+        return column.model
+
+    # -- showing
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{self.name_of(c)}: {c.state}" for c in self.columns)
+        return f"Comparison({states})"
+
+    def mark_shown(self) -> None:
+        """It was shown while it came: the cell's value does not show it a second time."""
+        self._shown = True
+
+    def mark_unshown(self) -> None:
+        """The next display shows it again."""
+        self._shown = False
+
+    def _ipython_display_(self) -> None:
+        """Nothing, once, if it was shown while it came; else left to `_repr_mimebundle_`.
+
+        Raises:
+            NotImplementedError: IPython's word for that.
+        """
+        if not self._shown:
+            raise NotImplementedError
+        self._shown = False
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return side_by_side(
+            [self._cell(column) for column in self.ordered()], self.format, self._note()
+        )
+
+    def _cell(self, column: Column) -> Cell:
+        answer, error = column.answer, column.error
+        footer, wrong, chips = "", "", self._chips(column)
+        if answer is not None and not self.hidden:
+            footer = answer.footer().removeprefix(f"{column.model} · ")
+            if column.first_token_s is not None:
+                footer += f" · first token {column.first_token_s:.2f} s"
+        if column.state == "failed" and error is not None:
+            wrong = type(error).__name__ if self.hidden else _named(error)
+        if column.state == "stopped":
+            wrong = "stopped: " + ("what came is above" if column.text else "nothing had come")
+        return Cell(self.name_of(column), column.text, footer, wrong, chips, not column.over)
+
+    def _chips(self, column: Column) -> tuple[str, ...]:
+        """What sets an answer apart from the others."""
+        done = [c for c in self.columns if c.answer is not None]
+        chips = []
+        if self.verdict is not None:
+            chips += {column.model: ["your choice"]}.get(self.verdict.winner, [])
+        if column.answer is None or len(done) < 2:
+            return tuple(chips)
+        if self.over and not self.hidden:
+            for word, order in (("cheapest", "cost"), ("fastest", "duration")):
+                figures = [_FIGURES[order](c) for c in done]
+                best = None if None in figures else min(figures)
+                if figures.count(best) == 1 and _FIGURES[order](column) == best:
+                    chips.append(word)
+        twin = next((c for c in done if c.answer == column.answer), column)
+        return (*chips, f"same as {self.name_of(twin)}") if twin is not column else tuple(chips)
+
+    def _note(self) -> str:
+        if not self.over:
+            over = sum(column.over for column in self.columns)
+            return f"{over} of {len(self.columns)} answers are there …"
+        if self.hidden:
+            letters = ", ".join(f'"{c.label}"' for c in self.columns)
+            return f'Names are hidden. Vote to see them: .vote({letters}, "tie" or "bad")'
+        failed = [c for c in self.columns if c.answer is None]
+        again = [f"{len(failed)} without an answer: .rerun() asks them again"] if failed else []
+        return " · ".join([*again, *self.notes])
+
+    def diff(self, first: str = "a", second: str = "b") -> Difference:
+        """What differs between two answers, word by word; shows itself.
+
+        Raises:
+            OptionError: there is no such answer.
+        """
+        return Difference(
+            *((self.name_of(c), c.text) for c in (self.column(first), self.column(second)))
+        )
+
+
+_KINDS = {
+    "label": "string",
+    "model": "string",
+    "state": "string",
+    "text": "string",
+    "input_tokens": "Int64",
+    "output_tokens": "Int64",
+    "cost_usd": "float64",
+    "duration_s": "float64",
+    "first_token_s": "float64",
+    "cache_hit": "boolean",
+    "finish_reason": "string",
+    "error": "string",
+    "vote": "string",
+}
+
+_FIGURES: dict[str, Callable[[Column], Any]] = {
+    "asked": lambda c: (len(c.label), c.label),
+    "name": lambda c: c.model.casefold(),
+    "cost": lambda c: None if c.answer is None else c.answer.cost_usd,
+    "duration": lambda c: None if c.answer is None else c.answer.duration_s,
+    "first token": lambda c: c.first_token_s,
+    "length": lambda c: None if c.answer is None else -len(c.answer),
+}
+
+
+def _first_token_s(answer: Answer) -> float | None:
+    """Of the request itself; what was seen here includes waiting for a place and a first import."""
+    last = answer.attempts[-1] if answer.attempts else None
+    return None if last is None or last.cache_hit else last.first_token_s
+
+
+def _last_if_none(figure: Any) -> tuple[bool, Any]:
+    return (True, 0) if figure is None else (False, figure)
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _checked(models: Sequence[str]) -> list[str]:
+    names = [models] if isinstance(models, str) else list(models)
+    if not names:
+        raise OptionError("compare needs models: compare(prompt, models=[…]); see %ai models")
+    if len(names) > MOST_MODELS:
+        raise OptionError(
+            f"{len(names)} models are too many to compare: give {MOST_MODELS} at most"
+        )
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise OptionError(one_line(f"{twice[0]!r} stands twice in models: give each once"))
+    return names
+
+
+def _label(position: int) -> str:
+    """The letters of a column: a to z, then aa, ab …."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    high, low = divmod(position, 26)
+    return (letters[high - 1] if high else "") + letters[low]

@@ -1,0 +1,79 @@
+"""What users said of answers that stood side by side, and what it adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["VERDICTS", "Verdict", "win_rates"]
+
+VERDICTS = ("tie", "bad")
+"""Votes for no answer: all are as good as each other, or none is any good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A vote on a comparison: models in the order of their labels, and what was said.
+
+    `winner` is a model's name, "tie" or "bad" (none was any good). `blind`: names were hidden.
+    """
+
+    models: tuple[str, ...]
+    winner: str
+    blind: bool
+    call_ids: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for the ledger; the inverse of `from_json`."""
+        return {
+            "models": list(self.models),
+            "winner": self.winner,
+            "blind": self.blind,
+            "call_ids": list(self.call_ids),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        """A verdict from what `as_json` gave.
+
+        Raises:
+            KeyError, TypeError: it is no such data.
+        """
+        return cls(
+            tuple(map(str, data["models"])),
+            str(data["winner"]),
+            bool(data["blind"]),
+            tuple(map(str, data["call_ids"])),
+        )
+
+
+def win_rates(verdicts: Sequence[Verdict]) -> DataFrame:
+    """A row per model: votes it stood in, won, tied, lost, none good, and its share of wins.
+
+    A tie counts as half a win; a vote that none was any good as none.
+    """
+    import pandas as pd
+
+    tally: dict[str, dict[str, int]] = {}
+    for verdict, model in _pairs(verdicts):
+        row = tally.setdefault(model, {"votes": 0, "won": 0, "tied": 0, "lost": 0, "bad": 0})
+        row["votes"] += 1
+        kind = {model: "won", "tie": "tied", "bad": "bad"}.get(verdict.winner, "lost")
+        row[kind] += 1
+    frame = pd.DataFrame.from_dict(
+        tally, orient="index", columns=["votes", "won", "tied", "lost", "bad"], dtype="Int64"
+    )
+    frame.index = frame.index.astype("string").rename("model")
+    wins = frame["won"].astype("float64") + 0.5 * frame["tied"].astype("float64")
+    frame["win_rate"] = wins / frame["votes"].astype("float64")
+    return frame.sort_values(["win_rate", "votes"], ascending=False)
+
+
+def _pairs(verdicts: Sequence[Verdict]) -> Iterator[tuple[Verdict, str]]:
+    for verdict in verdicts:
+        for model in verdict.models:
+            yield verdict, model

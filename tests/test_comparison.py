@@ -1,0 +1,389 @@
+"""Several models, one prompt, side by side."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+from support.scripted import settings_of
+
+from mmai_nb.answer import Answer
+from mmai_nb.caching import AnswerCache
+from mmai_nb.comparison import ORDERS, Comparison
+from mmai_nb.engine import Engine
+from mmai_nb.errors import OptionError, ServerError, UnknownModelError
+from mmai_nb.ledger import Ledger
+from mmai_nb.records import Completion, Cost, Route, Usage
+from mmai_nb.side_by_side import Difference
+from mmai_nb.verdicts import Verdict, win_rates
+
+ROUTE = Route(None, None, ("x",))
+
+
+def answer(text: str, model: str, nano: int | None = 5, seconds: float = 1.0) -> Answer:
+    done = Completion(
+        text, model, Usage(3, 4), finish_reason="stop", duration_s=seconds, cost=Cost(nano, "user")
+    )
+    return Answer(text, completion=done, route=ROUTE, call_id=f"id-{model}")
+
+
+def scripted(**plays):
+    """Asks by a script: a text, an error, or a function of the listener."""
+
+    def ask(model, hear):
+        play = plays[model]
+        if isinstance(play, BaseException):
+            raise play
+        if callable(play):
+            return play(hear)
+        hear(play)
+        return answer(play, model)
+
+    return ask
+
+
+def compared(*, blind=False, keep=None, **plays) -> Comparison:
+    made = Comparison("hi", list(plays), scripted(**plays), blind=blind, keep=keep)
+    made.start()
+    return made.wait()
+
+
+def test_every_model_has_its_own_answer():
+    both = compared(small="one", large="two")
+    assert both.answers == {"small": "one", "large": "two"}
+
+
+def test_all_are_asked_at_the_same_time():
+    meet = threading.Barrier(8, timeout=20)
+
+    def together(hear):
+        meet.wait()
+        return answer("met", "x")
+
+    plays = {f"m{i}": together for i in range(8)}
+    assert len(compared(**plays).answers) == 8
+
+
+def test_no_more_than_16_are_asked_at_once():
+    now, most = [0], [0]
+    lock = threading.Lock()
+
+    def count(hear):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        return answer("x", "x")
+
+    assert compared(**{f"m{i}": count for i in range(40)}).over
+    assert 1 < most[0] <= 16
+
+
+def test_one_that_fails_does_not_spoil_the_others():
+    both = compared(small=ServerError("it is down"), large="two")
+    assert list(both.answers) == ["large"]
+    assert "it is down" in both._repr_mimebundle_()["text/plain"]
+    assert both.frame().set_index("model").error["small"] == "ServerError: it is down"
+
+
+def test_only_what_failed_is_asked_again():
+    plays = {"small": ServerError("down"), "large": "two"}
+    calls: list[str] = []
+
+    def ask(model, hear):
+        calls.append(model)
+        return scripted(**plays)(model, hear)
+
+    both = Comparison("hi", list(plays), ask)
+    both.start()
+    both.wait()
+    plays["small"] = "one"
+    assert both.rerun().answers == {"small": "one", "large": "two"}
+    assert sorted(calls) == ["large", "small", "small"]
+
+
+def test_who_looks_on_sees_the_text_come():
+    go_on = threading.Event()
+
+    def slowly(hear):
+        hear("first ")
+        go_on.wait(20)
+        return answer("first second", "x")
+
+    seen: list[str] = []
+
+    def look(comparison):
+        seen.append(comparison.columns[0].text)
+        if comparison.columns[0].text:
+            go_on.set()
+
+    made = Comparison("hi", ["x"], scripted(x=slowly))
+    made.start()
+    made.wait(look)
+    assert "first " in seen
+    assert seen[-1] == "first second"
+
+
+def test_stopping_keeps_what_had_ended_and_what_had_come():
+    from mmai_nb import cancel
+
+    def endless(hear):
+        hear("a part")
+        cancel.pause(60)
+        raise AssertionError("it was not stopped")
+
+    made = Comparison("hi", ["quick", "slow"], scripted(quick="done", slow=endless))
+    made.start()
+    while not (made.columns[0].over and made.columns[1].text):
+        time.sleep(0.01)
+    made.stop()
+    assert [c.state for c in made.columns] == ["done", "stopped"]
+    assert made.columns[1].text == "a part"
+    assert list(made.answers) == ["quick"]
+
+
+def test_an_interrupt_stops_the_others_and_hands_over_what_there_is():
+    from mmai_nb import cancel
+
+    def endless(hear):
+        signal.raise_signal(signal.SIGINT)
+        cancel.pause(60)
+
+    made = Comparison("hi", ["quick", "slow"], scripted(quick="done", slow=endless))
+    made.start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        made.wait()
+    assert caught.value.partial is made
+    assert made.over
+
+
+# -- blind
+
+
+def test_names_and_what_gives_them_away_are_hidden_until_a_vote():
+    both = compared(blind=True, small="one", large="two")
+    shown = str(both._repr_mimebundle_()) + repr(both) + both.frame().to_csv()
+    assert not [word for word in ("small", "large", "$", " tok") if word in shown]
+    with pytest.raises(OptionError, match="vote first"):
+        _ = both.answers
+    both.vote("a")
+    assert "small" in both._repr_mimebundle_()["text/plain"]
+    assert set(both.answers) == {"small", "large"}
+
+
+def test_an_error_does_not_tell_who_is_who():
+    both = compared(blind=True, small=ServerError("small is down"), large="two", mid="three")
+    assert "small" not in str(both._repr_mimebundle_()) + both.frame().to_csv()
+
+
+def test_blind_answers_are_shuffled(monkeypatch):
+    import random
+
+    monkeypatch.setattr("mmai_nb.comparison._order", random.Random(1))
+    names = [f"m{i}" for i in range(10)]
+    made = Comparison("hi", names, scripted(), blind=True)
+    assert sorted(c.model for c in made.columns) == names
+    assert [c.model for c in made.columns] != names
+
+
+def test_hidden_answers_cannot_be_sorted_by_what_tells():
+    both = compared(blind=True, small="one", large="two")
+    with pytest.raises(OptionError, match="vote first"):
+        both.sorted_by("cost")
+
+
+# -- votes
+
+
+@pytest.mark.parametrize(
+    ("word", "winner"),
+    [("a", "small"), ("B", "large"), ("large", "large"), ("tie", "tie"), ("bad", "bad")],
+)
+def test_a_vote_is_kept_with_its_models(word, winner):
+    kept: list[Verdict] = []
+    both = compared(keep=kept.append, small="one", large="two")
+    both.vote(word)
+    assert kept == [Verdict(("small", "large"), winner, False, ("id-small", "id-large"))]
+    assert Verdict.from_json(kept[0].as_json()) == kept[0]
+
+
+def test_a_second_vote_is_refused():
+    both = compared(small="one", large="two")
+    both.vote("a")
+    with pytest.raises(OptionError, match="voted already: small"):
+        both.vote("b")
+
+
+@pytest.mark.parametrize("word", ["c", "smal", "", "a b"])
+def test_a_vote_for_what_is_not_there_says_what_is(word):
+    both = compared(small="one", large="two")
+    with pytest.raises(OptionError, match="there are a, b") as caught:
+        both.vote(word)
+    assert len(str(caught.value)) <= 200
+
+
+def test_a_failed_answer_cannot_win():
+    both = compared(small=ServerError("x"), large="two", mid="three")
+    with pytest.raises(OptionError, match="a is not there: it failed"):
+        both.vote("a")
+    assert both.verdict is None
+
+
+def test_one_answer_alone_needs_no_vote():
+    both = compared(small=ServerError("x"), large="two")
+    with pytest.raises(OptionError, match="two answers"):
+        both.vote("b")
+
+
+def test_votes_add_up_to_win_rates():
+    votes = [
+        Verdict(("small", "large"), "large", True),
+        Verdict(("small", "large"), "tie", True),
+        Verdict(("small", "large", "mid"), "bad", False),
+        Verdict(("small", "large"), "large", False),
+    ]
+    rates = win_rates(votes)
+    assert rates.index.tolist() == ["large", "small", "mid"]
+    assert rates.win_rate.tolist() == [2.5 / 4, 0.5 / 4, 0.0]
+    assert rates.loc["small"].tolist() == [4, 0, 1, 2, 1, 0.125]
+
+
+def test_without_votes_the_win_rates_have_the_same_columns():
+    some = win_rates([Verdict(("a", "b"), "a", False)])
+    assert win_rates([]).dtypes.equals(some.dtypes)
+
+
+# -- what shows
+
+
+def test_columns_can_be_sorted():
+    plays = {
+        "b": lambda hear: answer("xx", "b", 9, 1.0),
+        "a": lambda hear: answer("x", "a", 3, 2.0),
+    }
+    both = compared(**plays)
+    by = {order: [c.model for c in both.sorted_by(order).ordered()] for order in ORDERS}
+    assert by["asked"] == ["b", "a"]
+    assert by["name"] == ["a", "b"]
+    assert by["cost"] == ["a", "b"]
+    assert by["duration"] == ["b", "a"]
+    assert by["length"] == ["b", "a"]
+
+
+def test_an_order_that_is_none_names_the_nearest():
+    with pytest.raises(OptionError, match="did you mean 'cost'"):
+        compared(a="x", b="y").sorted_by("costs")
+
+
+def test_who_has_no_figure_comes_last():
+    plays = {"x": lambda hear: answer("x", "x", None), "y": lambda hear: answer("y", "y", 3)}
+    assert [c.model for c in compared(**plays).sorted_by("cost").ordered()] == ["y", "x"]
+
+
+def test_the_frame_has_the_same_types_for_any_end():
+    one, two = compared(a="x", b="y"), compared(a=ServerError("x"), b=ServerError("y"))
+    assert one.frame().dtypes.equals(two.frame().dtypes)
+
+
+def test_equal_answers_are_told():
+    assert "same as small" in compared(small="x", large="x")._repr_mimebundle_()["text/plain"]
+
+
+def test_markup_in_an_answer_a_name_or_an_error_does_nothing():
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    both = compared(**{evil: evil, "b": ServerError(evil)})
+    html = both._repr_mimebundle_()["text/html"]
+    assert "<img" not in html
+    assert "<script" not in html
+
+
+def test_what_differs_is_marked():
+    diff = Difference(("a", "the red house"), ("b", "the blue house"))
+    bundle = diff._repr_mimebundle_()
+    assert "the [-red-]{+blue+} house" in bundle["text/plain"]
+    assert "<del" in bundle["text/html"]
+    assert diff.same == pytest.approx(2 / 3)
+
+
+def test_a_difference_is_safe_to_show():
+    diff = Difference(("<b>", "<script>x</script>"), ("b", "y $1 \x1b[31m"))
+    html = diff._repr_mimebundle_()["text/html"]
+    assert "<script" not in html
+    assert "\x1b" not in html
+
+
+def test_two_empty_answers_are_the_same():
+    assert Difference(("a", ""), ("b", "")).same == 1.0
+
+
+@pytest.mark.parametrize(
+    ("models", "hint"),
+    [([], "needs models"), (["a", "a"], "twice"), ([f"m{i}" for i in range(51)], "50 at most")],
+)
+def test_models_that_cannot_be_compared(models, hint):
+    with pytest.raises(OptionError, match=hint):
+        Comparison("hi", models, scripted())
+
+
+# -- over an engine
+
+
+@pytest.fixture
+def engine(tmp_path):
+    def call(request, spec, on_text):
+        if on_text is not None:
+            on_text("an answer")
+        return Completion(f"of {spec.name}", spec.name, Usage(1000, 500), finish_reason="stop")
+
+    made = Engine(
+        settings_of(),
+        call=call,
+        ledger=Ledger(tmp_path / "ledger.sqlite3"),
+        cache=AnswerCache(tmp_path / "cache"),
+    )
+    yield made
+    made.close()
+
+
+def test_each_is_asked_priced_and_recorded_as_ask_would(engine):
+    made = engine.compare("hi", ["small", "large"], tag="trial")
+    made.start()
+    frame = made.wait().frame()
+    assert frame.text.tolist() == ["of small", "of large"]
+    assert frame.cost_usd.tolist() == pytest.approx([0.0003, 0.003])
+    assert sorted(engine.costs().request_model) == ["large", "small"]
+    assert set(engine.costs().tag) == {"trial"}
+
+
+def test_the_second_time_costs_nothing(engine):
+    for _ in range(2):
+        made = engine.compare("hi", ["small", "large"])
+        made.start()
+        made.wait()
+    assert made.frame().cache_hit.tolist() == [True, True]
+    assert made.frame().cost_usd.tolist() == [0.0, 0.0]
+
+
+def test_a_vote_is_in_the_ledger_and_in_the_win_rates(engine):
+    made = engine.compare("hi", ["small", "large"], blind=True)
+    made.start()
+    made.wait()
+    winner = made.vote("a").winner
+    assert engine.win_rates().index[0] == winner
+    assert engine.ledger.votes("compare")[0][3]["blind"] is True
+
+
+def test_a_model_that_is_not_there_stops_it_before_anything_is_sent(engine):
+    with pytest.raises(UnknownModelError, match="smal"):
+        engine.compare("hi", ["small", "smal"])
+    assert len(engine.costs()) == 0
+
+
+@pytest.mark.parametrize("name", ["model", "tier", "fallback", "messages", "on_text"])
+def test_options_that_make_no_sense_are_refused(engine, name):
+    with pytest.raises(OptionError, match=f"leave {name} out"):
+        engine.compare("hi", ["small"], **{name: "x"})
