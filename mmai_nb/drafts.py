@@ -6,7 +6,7 @@ plain ValueError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -70,13 +70,13 @@ class Draft:
         """
         self.latest = label
         tables: dict[str, Any] = plain(changes)
-        for path, value in leaves(tables):
+        fresh = dict(leaves(tables))
+        for path, value in fresh.items():
             if value is None and path[-1] not in self.known(path[:-1]):
                 raise NoSuchEntryError(path)
-            for stale in [p for p in self.origin if p[: len(path)] == path]:
-                del self.origin[stale]
-            if value is not None:
-                self.origin[path] = label
+        kept = {p: source for p, source in self.origin.items() if not _is_within(p, fresh)}
+        given = (path for path, value in fresh.items() if value is not None)
+        self.origin = {**kept, **dict.fromkeys(given, label)}
         if isinstance(tables.get("tiers"), dict):
             tables["tiers"] = self._tiers_with(tables["tiers"])
         self.given = _merged(self.given, tables)
@@ -141,6 +141,11 @@ class Draft:
                 above = (i for i, row in enumerate(rows) if _number(row.get("up_to")) > bound)
                 rows.insert(next(above, len(rows)), {"name": name, **change})
         return rows
+
+
+def _is_within(path: KeyPath, tables: Container[KeyPath]) -> bool:
+    """Whether a path, or one of the tables around it, is among those given."""
+    return any(path[:end] in tables for end in range(1, len(path) + 1))
 
 
 def by_name(path: KeyPath, given: Mapping[str, Any]) -> KeyPath:

@@ -35,6 +35,9 @@ PROJECT_FILE = "mmai_nb.toml"
 RESERVED = ("MMAI_CONFIG", "MMAI_DATA_DIR", "MMAI_DEMO", "MMAI_OFFLINE")
 """MMAI_* variables that are no settings."""
 
+MOST_BYTES = 300_000
+"""A settings file that is longer is a mistake, or somebody's trap."""
+
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w\-. ])+?)\s*=""")
 _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
@@ -121,6 +124,8 @@ def _read(path: Path, root: tuple[str, ...] = ()) -> Source:
     if not path.is_file() and str(path) != os.devnull:
         raise ValueError(f"{name}: is no file")
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ValueError(f"{name}: has {size:,} bytes; settings must fit in {MOST_BYTES:,}")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ValueError(f"{name}: cannot be read: {error.strerror}") from None

@@ -7,6 +7,7 @@ to which complexity it serves, and its models in the order in which they are tri
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
@@ -59,6 +60,9 @@ __all__ = [
     "fields_at",
     "kind_at",
 ]
+
+MOST_ALIASES = 20
+"""How many aliases may stand between a name and its model."""
 
 Name = Annotated[str, Strict(), AfterValidator(checked_name)]
 Price = Annotated[Decimal, BeforeValidator(checked_price)]
@@ -266,8 +270,8 @@ class Settings(_Frozen):
         for tier in tiers:
             specs = [_find(name, models, aliases) for name in tier.chain]
             chain = tuple(spec.name for spec in specs)
-            if twice := [name for i, name in enumerate(chain) if name in chain[:i]]:
-                raise ValueError(f"the chain of {shown(tier.name)} names {shown(twice[0])} twice")
+            if twice := next((name for name, count in Counter(chain).items() if count > 1), ""):
+                raise ValueError(f"the chain of {shown(tier.name)} names {shown(twice)} twice")
             models.update({spec.name: spec for spec in specs})  # a preset joins by being named
             resolved.append(tier.model_copy(update={"chain": chain}))
         return tuple(resolved)
@@ -347,6 +351,8 @@ def _find(name: str, models: Mapping[str, ModelSpec], aliases: Mapping[str, str]
         path.append(aliases[path[-1]])
         if path[-1] in path[:-1]:
             raise ValueError(f"aliases go in a circle: {' -> '.join(path)}")
+        if len(path) > MOST_ALIASES:
+            raise ValueError(f"{shown(name)} leads through more than {MOST_ALIASES} aliases")
     wanted = path[-1]
     found = _matches(wanted, models) or _matches(wanted, _preset_specs())
     if len(found) > 1:
