@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any
 
 from .errors import OptionError, PromptError, SecretInPromptError
 from .interpolation import DATA_NOTE, check_prompt, has_data
 from .records import Message, Request
 from .redaction import find_secret
-from .schemas import as_schema
+from .schemas import as_json, as_schema
 from .settings import Settings
-from .values import one_line
+from .values import nearest, one_line, shown, simple
 
 __all__ = ["FORMATS", "Asked", "make_request"]
 
@@ -71,38 +72,56 @@ def make_request(prompt: str | None, settings: Settings, **given: Any) -> Asked:
         SecretInPromptError: it holds a key, token or password.
     """
     try:
-        return _made(prompt, settings, _Options(**given))
+        return _made(simple(prompt), settings, _options(given))
     except (OptionError, PromptError) as error:
         error.args = (one_line(str(error)),)
         raise
 
 
-def _made(prompt: str | None, settings: Settings, options: _Options) -> Asked:
+def _options(given: Mapping[str, Any]) -> _Options:
+    known = [field.name for field in fields(_Options)]
+    for name in given:
+        if name not in known:
+            raise OptionError(f"no option {shown(name)}{nearest(name, known)}")
+    options = _Options(**{name: simple(value) for name, value in given.items()})
+    for name in ("cache", "refresh", "allow_secrets"):
+        if not isinstance(value := getattr(options, name), bool):
+            raise OptionError(f"{name} must be True or False, not {shown(value)}")
     if options.refresh and not options.cache:
         raise OptionError("refresh overwrites the cache and cache=False leaves it out: give one")
-    form = _choice("format", options.format or settings.format, FORMATS)
+    return options
+
+
+def _made(prompt: str | None, settings: Settings, options: _Options) -> Asked:
+    asked_format = settings.format if options.format is None else options.format
+    form = _choice("format", asked_format, FORMATS)
     messages, notes = _messages(prompt, options, settings)
-    schema = None if options.schema is None else as_schema(options.schema)
-    if options.tier is not None and options.model not in (None, "auto"):
-        raise OptionError(f"give a model or a tier, not both: {options.model!r}, {options.tier!r}")
+    schema = (
+        None if options.schema is None else as_schema(options.schema, settings.max_prompt_chars)
+    )
+    model = _model_name("model", options.model)
+    if options.tier is not None and model != "auto":
+        raise OptionError(
+            f"give a model or a tier, not both: {shown(model)}, {shown(options.tier)}"
+        )
     if schema is not None and options.format not in (None, "json"):
-        raise OptionError(f"a schema asks for JSON: leave format={options.format!r} out")
+        raise OptionError(f"a schema asks for JSON: leave format={shown(options.format)} out")
     messages = _with_system(messages, form, schema)
-    params = _params(options, settings)
+    params, tag = _params(options, settings), _tag(options.tag)
     if not (options.allow_secrets or settings.allow_secrets):
-        _refuse_secrets(messages, params, options.tag)
+        _refuse_secrets(messages, params, tag)
     request = Request(
         messages=messages,
-        model=_model_name("model", options.model),
-        tier=options.tier,
+        model=model,
+        tier=None if options.tier is None else _model_name("tier", options.tier),
         params=params,
         schema=schema,
         format="json" if schema is not None else form,
         fallback=_names("fallback", options.fallback),
-        cache=_flag("cache", options.cache) and settings.cache.enabled,
-        refresh=_flag("refresh", options.refresh),
+        cache=options.cache and settings.cache.enabled,
+        refresh=options.refresh,
         timeout=_number("timeout", options.timeout, above=0.0, most=86_400.0, unit="seconds"),
-        tag=_tag(options.tag),
+        tag=tag,
         frames=options.frames,
     )
     return Asked(request, notes)
@@ -120,6 +139,7 @@ def _messages(
             f'messages must be a list like [{{"role": "user", "content": "…"}}], not a '
             f"{type(chat).__name__}"
         )
+    chat = _read("messages", list, chat)
     if not chat:
         raise PromptError("messages is empty: give at least one message of role user")
     made: list[Message] = []
@@ -132,7 +152,7 @@ def _messages(
         raise PromptError("messages end with a system message: the last one must ask something")
     if system is not None:
         if not isinstance(system, str):
-            raise OptionError(f"system must be a str, not {type(system).__name__}")
+            raise OptionError(f"system must be text, not {shown(system)}")
         if made[0].role == "system" and options.system is not None:
             raise OptionError("system is given twice: as system= and in messages[0]")
         if system.strip() and made[0].role != "system":
@@ -154,11 +174,14 @@ def _content(
     where = "the prompt" if plain else f"messages[{index}]"
     if isinstance(entry, Message):
         entry = {"role": entry.role, "content": entry.content}
-    if not isinstance(entry, Mapping) or not {"role", "content"} <= entry.keys():
+    if not isinstance(entry, Mapping):
+        raise PromptError(f'{where} must be a dict with "role" and "content", not {shown(entry)}')
+    entry = _read(where, dict, entry)
+    if not {"role", "content"} <= entry.keys():
         raise PromptError(f'{where} must be a dict with "role" and "content"')
-    role, content = entry["role"], entry["content"]
-    if role not in ROLES:
-        raise PromptError(f"{where} has the role {role!r}: use {', '.join(ROLES)}")
+    role, content = simple(entry["role"]), simple(entry["content"])
+    if not isinstance(role, str) or role not in ROLES:
+        raise PromptError(f"{where} has the role {shown(role)}: use {', '.join(ROLES)}")
     if not isinstance(content, str):
         raise PromptError(
             f"{where} must be text, not {type(content).__name__}: give str(…) or json.dumps(…)"
@@ -166,8 +189,18 @@ def _content(
     if role == "assistant" and not content.strip():
         return Message(role, content), ()
     asks = role == "user"
-    cleaned, notes = check_prompt(str(content), settings.max_prompt_chars, asks=asks)
+    cleaned, notes = check_prompt(content, settings.max_prompt_chars, asks=asks)
     return Message(role, cleaned), notes
+
+
+def _read(what: str, kind: Callable[[Any], Any], value: Any) -> Any:
+    """The value as a list or dict of its own; the code of a class that only looks like one runs."""
+    try:
+        return kind(value)
+    except Exception as error:
+        raise OptionError(
+            f"{what} cannot be read: {type(error).__name__}; give a {kind.__name__}"
+        ) from error
 
 
 def _with_system(
@@ -206,12 +239,11 @@ def _refuse_secrets(
 def _params(options: _Options, settings: Settings) -> dict[str, Any]:
     if options.params is not None and not isinstance(options.params, Mapping):
         raise OptionError(f"params must be a dict, not {type(options.params).__name__}")
-    params = dict(options.params or {})
+    params = {} if options.params is None else _read("params", dict, options.params)
+    params = {simple(name): simple(value) for name, value in params.items()}
     for name in params:
-        if not isinstance(name, str) or not name.isidentifier():
-            raise OptionError(
-                f"{str(name)[:60]!r} is no parameter's name: use letters, digits and _"
-            )
+        if not isinstance(name, str) or not name.isidentifier() or len(name) > 100:
+            raise OptionError(f"{shown(name)} is no parameter's name: use letters, digits and _")
         if name in KEY_WORDS:
             raise OptionError(f"{name} is no parameter: set the key in an environment variable")
         if name in {"model", "messages", "stream", "stream_options", "response_format", "n"}:
@@ -226,11 +258,8 @@ def _params(options: _Options, settings: Settings) -> dict[str, Any]:
         params["temperature"] = _number("temperature", params["temperature"], least=0.0, most=2.0)
     if "max_tokens" in params:
         params["max_tokens"] = _whole("max_tokens", params["max_tokens"], 1, 1_000_000)
-    try:
-        json.dumps(params, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise OptionError(f"params must hold plain JSON values: {error}"[:200]) from error
-    return params
+    made: dict[str, Any] = as_json("params", params, settings.max_prompt_chars)
+    return made
 
 
 def _number(
@@ -242,57 +271,54 @@ def _number(
     most: float,
     unit: str = "",
 ) -> float | None:
-    """A finite number in its range, or None; whole floats become int so that 0 and 0.0 are one."""
+    """A finite number in its range, or None."""
     if value is None:
         return None
     low = least if least is not None else above
     asks = f"{name} must be a number from {low:g} to {most:g} {unit}".rstrip()
+    if type(value) is Decimal and value.is_finite():
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise OptionError(f"{asks}, not {str(value)[:40]!r}")
+        raise OptionError(f"{asks}, not {shown(value)}")
     fits = least <= value <= most if least is not None else (above or 0.0) < value <= most
     if not fits:  # NaN fits nowhere
-        seen = "a huge number" if isinstance(value, int) and abs(value) > 10**40 else value
-        raise OptionError(f"{asks}, not {seen}")
+        raise OptionError(f"{asks}, not {shown(value)}")
     return value
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        shown = str(value) if not isinstance(value, int) or abs(value) < 10**12 else "a huge number"
-        raise OptionError(f"{name} must be a whole number from {least:,} to {most:,}, not {shown}")
+        asks = f"{name} must be a whole number from {least:,} to {most:,}"
+        raise OptionError(f"{asks}, not {shown(value)}")
     return value
 
 
 def _choice(name: str, value: Any, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        raise OptionError(f"{name} must be one of {', '.join(allowed)}, not {str(value)[:40]!r}")
-    return str(value)
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise OptionError(f"{name} must be True or False, not {value!r}"[:200])
+    if not isinstance(value, str) or value not in allowed:
+        near = nearest(value, allowed) if isinstance(value, str) else ""
+        raise OptionError(f"{name} must be one of {', '.join(allowed)}, not {shown(value)}{near}")
     return value
 
 
 def _model_name(what: str, value: Any) -> str:
+    value = simple(value)
+    kind, auto = ("tier", "") if what == "tier" else ("model", ' or "auto"')
     if not isinstance(value, str) or not value.strip():
         raise OptionError(
-            f'{what} must be a model\'s name or "auto", not {value!r}; see %ai models'
+            f"{what} must be a {kind}'s name{auto}, not {shown(value)}; see %ai models"
         )
     if len(value) > 200 or any(c.isspace() or not c.isprintable() for c in value.strip()):
-        shown = value[:40] + ("…" if len(value) > 40 else "")
         raise OptionError(
-            f"{what} {shown!r} is no model's name (no spaces, at most 200 characters)"
+            f"{what} {shown(value)} is no {kind}'s name (no spaces, at most 200 characters)"
         )
     return value.strip()
 
 
 def _names(what: str, value: Any) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
-    if not isinstance(names, Sequence):
-        raise OptionError(f"{what} must be a list of models' names, not {type(value).__name__}")
-    return tuple(_model_name(what, name) for name in names)
+    if isinstance(names, bytes) or not isinstance(names, Sequence):
+        raise OptionError(f"{what} must be a list of models' names, not {shown(value)}")
+    return tuple(_model_name(what, name) for name in _read(what, list, names))
 
 
 def _tag(value: Any) -> str | None:
@@ -304,5 +330,7 @@ def _tag(value: Any) -> str | None:
         or len(value) > 200
         or not value.isprintable()
     ):
-        raise OptionError(f"tag must be a short text on one line, not {str(value)[:40]!r}")
+        raise OptionError(
+            f"tag must be a text of 1 to 200 characters on one line, not {shown(value)}"
+        )
     return value.strip()

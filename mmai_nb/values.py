@@ -10,10 +10,11 @@ import difflib
 import os
 import re
 import stat
+import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -31,9 +32,17 @@ __all__ = [
     "one_line",
     "shown",
     "similar",
+    "simple",
     "size_in_bytes",
     "unknown_key",
 ]
+
+_OWN: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+}
+"""How a value of a subclass becomes one of the class itself."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?", re.IGNORECASE)
@@ -155,9 +164,9 @@ def fault_sentence(fault: Mapping[str, Any], path: tuple[str | int, ...]) -> str
     wish = _WISHES.get(fault["type"]) or str(fault["msg"]).replace("Input should be", "must be")
     if fault["type"] == "value_error":
         wish = str(fault["ctx"]["error"])
-    value = fault["input"]
-    plain = value is None or isinstance(value, str | int | float | Decimal | Path)
-    secret = path[-1:] == ("api_key_env",) or "@" in str(value) or "?" in str(value)
+    value = simple(fault["input"])
+    plain = value is None or isinstance(value, str | int | float | Decimal | PurePath)
+    secret = path[-1:] == ("api_key_env",) or (isinstance(value, str) and {"@", "?"} & {*value})
     seen = f" = {shown(value)}" if plain and not secret else ""
     return f"{dotted(path)}{seen}: {wish}"
 
@@ -196,10 +205,38 @@ def similar(word: object, known: Iterable[str], n: int = 1, least: float = 0.5) 
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: quoted, and cut where it is long."""
-    text = str(value)
-    long = len(text) > 50
-    return repr(f"{text[:49]}…") if long else repr(text if isinstance(value, Path) else value)
+    """A value as a message shows it: quoted, and cut where it is long.
+
+    Of what is neither text nor number, what kind of thing it is: none of its own code runs.
+    """
+    value = simple(value)
+    if isinstance(value, PurePath):
+        value = PurePath.__str__(value)
+    if isinstance(value, str):
+        return repr(f"{value[:49]}…" if len(value) > 50 else value)
+    if isinstance(value, int) and not -(10**40) < value < 10**40:
+        return "a huge number"
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)
+    if isinstance(value, Decimal):
+        return Decimal.__str__(value)[:50]
+    kind = type(value).__name__
+    return f"a value of type {kind if len(kind) <= 40 else kind[:39] + '…'}"
+
+
+def simple(value: Any) -> Any:
+    """The value as a str, int, float or bool of Python's own where it is a kind of one.
+
+    Such are numpy's scalars and what subclasses str, int or float; all else is given back as it is.
+    None of the value's own code runs.
+    """
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic):
+        value = value.item()
+    for kind, made in _OWN.items():
+        if isinstance(value, kind) and type(value) not in (kind, bool):
+            return made(value)
+    return value
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -209,6 +246,8 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as one line of at most 200 characters."""
+    """The text as one line of at most 200 characters, all of them to be seen."""
     flat = " ".join(text.split())
+    if not flat.isprintable():
+        flat = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in flat)
     return flat if len(flat) <= 200 else f"{flat[:199]}…"
