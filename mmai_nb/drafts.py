@@ -22,6 +22,9 @@ __all__ = [
 ]
 
 KeyPath = tuple[str | int, ...]
+DEEPEST = 20
+"""How deep tables and lists may stand in each other; no setting needs more than 4."""
+
 Fields = Callable[[KeyPath], Sequence[str]]
 
 
@@ -85,21 +88,18 @@ class Draft:
         """Changes with dotted keys as tables in tables: {"cache.max_age": 7} as {"cache": {…}}.
 
         Raises:
-            ValueError: a key is no text, or stands against another.
+            ValueError: a name is no text, or stands against another.
         """
         result: dict[str, Any] = {}
-        for key, value in changes.items():
-            if not isinstance(key, str):
-                raise ValueError(f"{key!r} is no setting: keys are text")
+        for key, value in plain(changes).items():
             *tables, last = self._path_of(key)
             place = result
             for table in tables:
                 place = place.setdefault(table, {})
                 if not isinstance(place, dict):
                     raise ValueError(f"{key} and {table} cannot both be given")
-            fresh = plain(value)
-            both = isinstance(fresh, dict) and isinstance(place.get(last), dict)
-            place[last] = {**place[last], **fresh} if both else fresh
+            both = isinstance(value, dict) and isinstance(place.get(last), dict)
+            place[last] = {**place[last], **value} if both else value
         return result
 
     def _path_of(self, key: str) -> tuple[str, ...]:
@@ -164,15 +164,32 @@ def origin_of(path: KeyPath, origin: Mapping[KeyPath, str]) -> str:
     return next((origin[p] for p in around if p in origin), "default")
 
 
-def plain(value: Any) -> Any:
-    """The same value in fresh dicts and lists."""
+def plain(value: Any, depth: int = 0) -> Any:
+    """The same value in fresh dicts and lists.
+
+    Raises:
+        ValueError: it is nested too deep for a setting, or cannot be read.
+    """
+    if depth > DEEPEST:
+        raise ValueError("a setting is nested too deep, or holds itself")
     if isinstance(value, BaseModel):
-        return plain(value.model_dump(exclude_unset=True))
-    if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return plain(value.model_dump(exclude_unset=True), depth)
+    try:
+        if isinstance(value, Mapping):
+            return {_name(key): plain(inner, depth + 1) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(inner, depth + 1) for inner in value]
+    except ValueError:
+        raise
+    except Exception as error:  # a class that only looks like a dict or list may raise anything
+        raise ValueError(f"a setting cannot be read: {type(error).__name__}") from error
     return value
+
+
+def _name(key: object) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"the names of settings are text, not of type {type(key).__name__[:40]}")
+    return str.__str__(key)
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

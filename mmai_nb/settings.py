@@ -156,10 +156,12 @@ class _Layers:
         self.lay(source.name, source.data)
 
     def lay(self, label: str, changes: Mapping[str, Any]) -> None:
-        for path, value in leaves(plain(changes)):
-            self._check(label, path, value)
         try:
+            for path, value in leaves(plain(changes)):
+                self._check(label, path, value)
             self.draft.add(label, changes)
+        except ConfigError:
+            raise
         except NoSuchEntryError as error:
             known = self.draft.known(error.path[:-1])
             raise _wrong(f"{label}: {unknown_key(error.path, known)}") from None

@@ -197,8 +197,11 @@ class Settings(_Frozen):
     _origin: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
 
     def __init__(self, /, **given: Any) -> None:
-        given = plain(given)
-        if not given.get("tiers", True):
+        try:
+            given = plain(given)
+        except ValueError as error:
+            raise ConfigError(_said(str(error))) from error
+        if "tiers" in given and _is_nothing(given["tiers"]):
             del given["tiers"]
         try:
             super().__init__(**given)
@@ -323,6 +326,10 @@ class Settings(_Frozen):
             near = nearest(name, names) or f"; the tiers are: {', '.join(names) or 'none'}"
             raise OptionError(_said(f"no tier {shown(name)}{near}"))
         return self.tiers[names.index(name)]
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, list | dict) and not value)
 
 
 def _check_bounds(tiers: tuple[Tier, ...]) -> None:

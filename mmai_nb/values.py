@@ -79,8 +79,11 @@ def checked_name(value: object) -> str:
 
 def checked_price(value: object) -> Decimal:
     """A price in USD per million tokens, exact as it was written."""
+    value = simple(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError("must be a number: USD per million tokens, 0 for free")
+    if isinstance(value, int) and not 0 <= value <= 1_000_000:
+        raise ValueError("must be from 0 to 1,000,000: USD per million tokens")
     price = Decimal(str(value))
     if not price.is_finite() or not 0 <= price <= 1_000_000:
         raise ValueError("must be from 0 to 1,000,000: USD per million tokens")
@@ -97,9 +100,12 @@ def checked_variable(value: str) -> str:
 
 def checked_size(value: object) -> int | str:
     """A number of bytes, or a size in words such as "1GB"; see `size_in_bytes`."""
+    value = simple(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError('must be a whole number of bytes, or a size such as "1GB"')
-    if not _SIZE.fullmatch(str(value).strip()):
+    if isinstance(value, int) and not 0 <= value <= 10**18:
+        raise ValueError("must be a number of bytes from 0 to 10**18")
+    if not _SIZE.fullmatch(str(value).strip()[:100]):
         raise ValueError('must be a number of bytes, or a size such as "500MB" or "1GB"')
     return value
 
@@ -115,7 +121,7 @@ def size_in_bytes(size: int | str) -> int:
 
 def checked_folder(path: Path) -> Path:
     """A folder of our own: what is kept there must not be planted by others."""
-    path = path.expanduser()
+    path = _expanded(path)
     if ".." in path.parts:
         raise ValueError("must not hold ..")
     if not path.exists():
@@ -133,9 +139,21 @@ def checked_folder(path: Path) -> Path:
 
 def checked_file(path: Path) -> Path:
     """A path where a file is, or can be."""
-    path = path.expanduser()
+    path = _expanded(path)
     if path.is_dir():
         raise ValueError("is a folder, not a file")
+    return path
+
+
+def _expanded(path: Path) -> Path:
+    """The path with the home folder for ~, if the system can hold such a path."""
+    if not str(path).isprintable():
+        raise ValueError("must not hold line breaks or control characters")
+    try:
+        path = path.expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # too long; no such user; a folder that is locked
+        raise ValueError(f"cannot be used: {getattr(error, 'strerror', error)}") from None
     return path
 
 
