@@ -24,6 +24,7 @@ from IPython.core.magic import (
 )
 
 from .cell_line import Parser, make_parser, parse_line, request_options
+from .traits import SettingTraits
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -37,7 +38,7 @@ __all__ = ["MmaiMagics", "register", "unregister"]
 
 
 @magics_class
-class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
+class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
     """The magics, over one engine."""
 
     def __init__(self, shell: InteractiveShell, engine: Engine | None = None) -> None:
@@ -49,15 +50,6 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
     @cached_property
     def _parser(self) -> Parser:
         return make_parser()
-
-    @property
-    def engine(self) -> Engine:
-        """The engine; the default one is made when it is first needed."""
-        if self._engine is None:
-            from .engine import default_engine
-
-            self._engine = default_engine()
-        return self._engine
 
     @no_var_expand  # type: ignore[untyped-decorator, unused-ignore]
     @needs_local_scope  # type: ignore[untyped-decorator, unused-ignore]
@@ -79,12 +71,13 @@ class MmaiMagics(Magics):  # type: ignore[misc, unused-ignore]
 
     def _run(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None) -> Any:
         from .errors import OptionError
+        from .values import one_line
 
         self._local = local_ns or {}
         try:
             return self._line(line) if cell is None else self._cell(line, cell)
-        except OptionError as error:
-            raise UsageError(str(error)) from error
+        except (OptionError, UsageError) as error:
+            raise UsageError(one_line(str(error))) from error
 
     # -- %ai
 
@@ -311,6 +304,9 @@ def unregister(shell: InteractiveShell) -> None:
             owner = getattr(magics.get(name), "__self__", None)
             if isinstance(owner, MmaiMagics):
                 del magics[name]
+                configurables: list[Any] = shell.configurables
+                if owner in configurables:
+                    configurables.remove(owner)
                 if owner.forget_shown in shell.events.callbacks["post_run_cell"]:
                     shell.events.unregister("post_run_cell", owner.forget_shown)
     shell.magics_manager.registry.pop("MmaiMagics", None)

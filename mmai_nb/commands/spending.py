@@ -17,7 +17,7 @@ __all__ = ["COMMANDS"]
 
 
 def _costs(rest: str, engine: EngineGetter) -> Command | None:
-    if rest and not rest.isdecimal():
+    if rest and not (rest.isdecimal() and len(rest) <= 9):
         return None
     return lambda: _newest(engine(), int(rest) if rest else 20)
 
