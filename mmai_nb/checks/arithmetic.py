@@ -1,0 +1,169 @@
+"""Sums in an answer's text that do not add up: `3 × 17 = 41`.
+
+Only what is surely meant as arithmetic on plain numbers is looked at. A result may be rounded or
+cut to the digits it shows. Nothing is evaluated but numbers and + - * / ^, with bounds on both.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+from .finding import Finding
+
+__all__ = ["wrong_sums"]
+
+MOST_EQUATIONS = 200
+LONGEST_SIDE = 80
+LARGEST_POWER = 64
+
+_SIGNS = {
+    r"\times": "*",
+    r"\cdot": "*",
+    r"\div": "/",
+    r"\*": "*",
+    "×": "*",
+    "·": "*",
+    "⋅": "*",
+    "÷": "/",
+    "−": "-",
+    "–": "-",
+    "<<": "\n",
+    ">>": "\n",
+    "**": "^",
+    r"\$": "",
+    "$": "",
+    "€": "",
+    "£": "",
+    r"\,": "",
+}
+_SIGN = re.compile("|".join(map(re.escape, sorted(_SIGNS, key=len, reverse=True))))
+_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=[\d(])")
+_CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
+_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
+_LEFT = re.compile(r"[\d.()+\-*/^ \t]+$")
+_RIGHT = re.compile(r"[ \t]*(-?[ \t]*(?:\d+\.?\d*|\.\d+))([\d.()+\-*/^ \t]*)")
+_EQUALS = re.compile(r"(?<![=<>!:~≈])=(?!=)")
+
+
+def wrong_sums(text: str) -> Iterator[Finding]:
+    """A finding for each equation of plain numbers that is wrong, as it stands in the text."""
+    seen = set()
+    for left, right, shown in _equations(_CODE.sub("\n", text)):
+        if shown not in seen and not _holds(left, right):
+            seen.add(shown)
+            yield Finding("arithmetic", f"{shown} is wrong")
+
+
+def _equations(text: str) -> Iterator[tuple[str, list[str], str]]:
+    """Left side, readings of the right side, and both as they are shown."""
+    text = _THOUSANDS.sub(lambda found: found[1].replace(",", ""), _SIGN.sub(_plain, text))
+    text = _TIMES.sub(" * ", text)
+    count = 0
+    for line in text.split("\n"):
+        for equals in _EQUALS.finditer(line):
+            count += 1
+            if count > MOST_EQUATIONS:
+                return
+            left = _left_side(line[: equals.start()])
+            right = _RIGHT.match(line, equals.end())
+            if left and right and not _goes_on(line, right.end()):
+                whole = (right[1] + right[2]).strip().rstrip("+-*/^(. ").strip()
+                readings = list(dict.fromkeys([right[1].strip().rstrip("."), whole]))
+                yield left, readings, f"{_spoken(left)} = {_spoken(readings[0])}"
+
+
+def _plain(sign: re.Match[str]) -> str:
+    return _SIGNS[sign[0]]
+
+
+def _left_side(before: str) -> str:
+    """The arithmetic that ends the text, if nothing in front of it belongs to it."""
+    found = _LEFT.search(before[-LONGEST_SIDE * 2 :])
+    if found is None:
+        return ""
+    side = found[0].strip()
+    ahead = before[: len(before) - len(found[0])].rstrip()
+    sticks = bool(ahead) and (ahead[-1] in "%_^{}[]\\≈<>/" or not found[0][0].isspace())
+    if ahead and found[0][0] in "(" and not ahead[-1].isalnum():
+        sticks = ahead[-1] in "%_^{}[]\\≈<>/"
+    starts = side[:1].isdigit() or side[:1] in "(."
+    operator = re.search(r"[\d)]\s*[-+*/^]\s*[\d(.]", side)
+    years = re.fullmatch(r"\d{4}-\d{4}", side)
+    meant = starts and operator and not sticks and not years
+    return side if meant and len(side) <= LONGEST_SIDE else ""
+
+
+def _goes_on(line: str, end: int) -> bool:
+    """Whether a number is only the beginning of something else: `3x`, `5%`, `2 : 3`."""
+    after = line[end:]
+    glued = line[end - 1 : end] and not line[end - 1].isspace()
+    return bool(re.match(r"[%\\{_]|\s*[%^]|\s*\\", after)) or bool(
+        glued and re.match(r"[a-zA-Zα-ωπ√,:]\w|[a-zα-ωπ√]\b|,\d", after)
+    )
+
+
+def _holds(left: str, readings: list[str]) -> bool:
+    """Whether an equation is right by one of its readings, or cannot be judged."""
+    value = _value(left)
+    if value is None:
+        return True
+    for reading in readings:
+        claimed = _value(reading)
+        if claimed is None or abs(value - claimed) <= _tolerance(value, reading):
+            return True
+    return False
+
+
+def _tolerance(value: Fraction, reading: str) -> Fraction:
+    """How far a result may be off: one unit of its last digit, where the true one has more."""
+    decimals = re.search(r"\.(\d*)$", reading)
+    places = len(decimals[1]) if decimals else 0
+    exact = abs(value) / 10**9 + Fraction(1, 10**12)  # a float's own last digits
+    if re.search(r"[+*/^]", reading) or (value * 10**places).denominator == 1:
+        return exact
+    return max(exact, Fraction(1, 10**places))
+
+
+def _value(side: str) -> Fraction | None:
+    if len(side) > LONGEST_SIDE:
+        return None
+    try:
+        # leading zeros, as in 05, are no Python
+        tree = ast.parse(re.sub(r"(?<![\d.])0+(?=\d)", "", side).replace("^", "**"), mode="eval")
+        return _evaluated(tree.body)
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
+        return None
+
+
+def _evaluated(node: ast.expr) -> Fraction:
+    """Raises ValueError for all that is no small arithmetic."""
+    match node:
+        case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+            return Fraction(str(node.value))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_evaluated(operand)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _combined(_evaluated(left), op, _evaluated(right))
+    raise ValueError("no arithmetic")
+
+
+def _combined(a: Fraction, op: ast.operator, b: Fraction) -> Fraction:
+    if isinstance(op, ast.Add):
+        return a + b
+    if isinstance(op, ast.Sub):
+        return a - b
+    if isinstance(op, ast.Mult):
+        return a * b
+    if isinstance(op, ast.Div):
+        return a / b
+    small = b.denominator == 1 and abs(b) <= LARGEST_POWER and abs(a) <= 10**6
+    if isinstance(op, ast.Pow) and small:
+        return Fraction(a**b.numerator)
+    raise ValueError("no arithmetic")
+
+
+def _spoken(side: str) -> str:
+    return re.sub(r"\s+", " ", side.replace("*", "×").replace("/", "÷")).strip()

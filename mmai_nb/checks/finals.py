@@ -1,0 +1,60 @@
+"""The answer's last word: two that contradict each other, or none where one was asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .finding import Finding
+
+__all__ = ["final_answers"]
+
+_FINAL = re.compile(
+    r"(?:\b(?:final |correct |right )?answer\s*(?:is|:|=|would be)\s*:?\s*|####\s*|\\boxed\{)"
+    r"(?:option\s+|choice\s+)?[\s*_($\\]*"
+    r"(?P<value>[A-J](?![\w'’])|-?[\d,]*\.?\d+(?:\s*/\s*\d+)?|[^\s.,;:)}*_$\\]+)",
+    re.IGNORECASE,
+)
+_CHOICES = re.compile(r"^\s*\(?([A-J])[.):]\s", re.MULTILINE)
+_NUMBER_ASKED = re.compile(
+    r"\bhow (?:many|much|old|far|long|tall|fast|often)\b|\bwhat (?:is|was|will be) the "
+    r"(?:total|sum|number|value|cost|price|difference|average|percentage|probability|area|volume)\b"
+    r"|\bcalculate\b|\bcompute\b",
+    re.IGNORECASE,
+)
+
+
+def final_answers(text: str, prompt: str) -> Iterator[Finding]:
+    """A finding where the last words contradict each other, or are missing."""
+    choices = len(set(_CHOICES.findall(prompt))) >= 3
+    said = list(dict.fromkeys(_normal(found["value"]) for found in _FINAL.finditer(text[-20_000:])))
+    said = [value for value in said if not choices or re.fullmatch(r"[a-j]", value)]
+    numbers = [value for value in said if re.fullmatch(r"-?\d+(?:\.\d+)?|[a-j]", value)]
+    if len(numbers) >= 2:
+        yield Finding("contradiction", f"two final answers: {numbers[0]} and {numbers[-1]}")
+    elif choices and not said and not _names_a_choice(text):
+        yield Finding("final", "no choice is named at the end")
+    elif not choices and _NUMBER_ASKED.search(prompt[-2_000:]) and not _NUMBER.search(text):
+        yield Finding("final", "a number was asked for, and none is there")
+
+
+_NUMBER = re.compile(
+    r"\d|\b(?:zero|none|no|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|"
+    r"thirty|forty|fifty|hundred|thousand|million|half|third|quarter|twice|infinite)\w*\b",
+    re.IGNORECASE,
+)
+
+
+def _names_a_choice(text: str) -> bool:
+    """Whether the beginning or the end of an answer names a letter, or it is no more than one."""
+    ends = f"{text.strip()[:60]} … {text.strip()[-160:]}"
+    return bool(re.search(r"(?<![\w'’])\(?[A-J](?:[).:]|\b)(?!['’])", ends))
+
+
+def _normal(value: str) -> str:
+    value = value.strip().lower().replace(",", "").rstrip(".")
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return f"{number:.12g}"

@@ -1,0 +1,172 @@
+"""The words of an answer: broken off, refusing, hedging, in circles, in the wrong language."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from .finding import Finding
+
+__all__ = ["empty", "hedging", "refusal", "repetition", "truncated", "wrong_language"]
+
+TAIL = 2_000
+"""Characters at the end in which a loop is looked for."""
+
+_REFUSAL = re.compile(
+    r"^\W*(?:(?:i'?m|i am) (?:very |really |so )?(?:sorry|afraid)\b|sorry, (?:but )?i\b|"
+    r"i (?:can(?:no|')t|can ?not|am unable to|am not able to|won't) "
+    r"(?:help|assist|answer|provide|do|fulfil|comply|create|give|access|browse|open|see|view)|"
+    r"unfortunately,? i (?:can|am)|as an ai\b|i do(?:n't| not) have (?:access|the ability|enough)|"
+    r"es tut mir leid|leider kann ich|je suis désolé|désolé|je ne peux pas|lo siento|"
+    r"no puedo (?:ayudar|responder)|mi dispiace|non posso|desculpe|não posso|"
+    r"(?:很)?抱歉|对不起|我无法|申し訳(?:ありません|ございません)|죄송|извините|к сожалению, я не)",
+    re.IGNORECASE,
+)
+_HEDGES = re.compile(
+    r"\b(?:i(?:'m| am) not (?:entirely |completely |quite )?(?:sure|certain)|i'?m unsure|"
+    r"it (?:is|'s) (?:unclear|not clear|hard to say|difficult to (?:say|determine))|"
+    r"(?:cannot|can't|can not|could not) (?:be )?determine[d]?|i (?:don't|do not) know|"
+    r"not enough information|insufficient information|i (?:think|believe|guess|suppose)\b|"
+    r"(?:it|this|that|there) (?:seems?|appears?) (?:to be|that|like)\b|most likely|"
+    r"(?:there (?:may|might) be|may be) (?:an? )?(?:mistake|error|typo)|"
+    r"none of the (?:options|given|above)|"
+    r"doesn't match|does not match|let(?:'s| us) assume|we (?:can|will|must) assume|assuming that)",
+    re.IGNORECASE,
+)
+_ENDINGS = tuple(".!?…:;)]}>\"'”’»`*_|$%。！？）」』】٪؟।")
+
+
+def empty(text: str) -> Iterator[Finding]:
+    """No words at all."""
+    if not re.search(r"\w", text):
+        yield Finding("empty", "the answer is empty")
+
+
+def truncated(text: str, finish_reason: str | None) -> Iterator[Finding]:
+    """Cut by the limit on tokens, within a block of code, or in the middle of a sentence."""
+    if finish_reason == "length":
+        yield Finding("truncated", "the answer was cut at the limit on tokens")
+        return
+    fences = re.findall(r"^(?:```|~~~)", text, re.MULTILINE)
+    if len(fences) % 2:
+        yield Finding("truncated", "the answer ends within a block of code")
+        return
+    if _breaks_off(text):
+        yield Finding("truncated", "the answer breaks off in the middle of a sentence")
+
+
+def _breaks_off(text: str) -> bool:
+    """Whether the last line is the beginning of a sentence: no stop, where one was to be.
+
+    A short last line is a result or a name: "#### 18", "Paris". One that ends in a figure is whole
+    where other lines do so too.
+    """
+    lines = [line.strip() for line in text.rstrip().split("\n") if line.strip()]
+    last = lines[-1] if lines else ""
+    if re.match(r"[-*+#|>]|\d+[.)]\s|```|~~~", last) or len(text.split()) < 12:
+        return False
+    if any(last.count(a) > last.count(b) for a, b in ("()", "[]", "{}", ("<<", ">>"))):
+        return True
+    if len(last.split()) < 5 or last.endswith(_ENDINGS):
+        return False
+    stops = [line.endswith(_ENDINGS) for line in lines[:-1] if len(line.split()) >= 5]
+    usual = sum(stops) >= 0.7 * len(stops)
+    return usual if stops else not re.search(r"[=<>(){};\d]", last)
+
+
+def refusal(text: str) -> Iterator[Finding]:
+    """It begins by declining."""
+    if _REFUSAL.search(text[:300].replace("’", "'").lstrip()):
+        yield Finding("refusal", "the model declines to answer")
+
+
+def hedging(text: str) -> Iterator[Finding]:
+    """It says itself that it is not sure; the words that say so."""
+    found = _HEDGES.search(text[:20_000].replace("’", "'"))
+    if found:
+        yield Finding("hedging", f'it is not sure: "{" ".join(found[0].split()).lower()}"')
+
+
+def repetition(text: str) -> Iterator[Finding]:
+    """It goes round in circles: the same line, or the same words at its end, again and again."""
+    lines = Counter(
+        line
+        for raw in text[:100_000].split("\n")
+        if len(line := " ".join(raw.split())) >= 12 and re.search(r"\w{3}", line)
+    )
+    if lines:
+        line, count = lines.most_common(1)[0]
+        if count >= 6 and count * len(line) >= len(text) / 4:
+            yield Finding("repetition", f"the same line stands {count} times")
+            return
+    words = text[-TAIL:].split()
+    for size in range(1, 21):
+        unit, count = words[-size:], 1
+        while words[-size * (count + 1) : -size * count] == unit:
+            count += 1
+        least = 8 if size < 3 else 4
+        if count >= least and re.search(r"\w{2}", "".join(unit)):
+            yield Finding("repetition", f"the last words come {count} times in a row")
+            return
+
+
+_SCRIPTS = (
+    ("Japanese", re.compile("[\u3040-\u30ff]")),
+    ("Korean", re.compile("[\uac00-\ud7af]")),
+    ("Chinese", re.compile("[\u4e00-\u9fff]")),
+    ("Cyrillic", re.compile("[\u0400-\u04ff]")),
+    ("Arabic", re.compile("[\u0600-\u06ff]")),
+    ("Hebrew", re.compile("[\u0590-\u05ff]")),
+    ("Hindi", re.compile("[\u0900-\u097f]")),
+    ("Thai", re.compile("[\u0e00-\u0e7f]")),
+    ("Greek", re.compile("[\u0370-\u03ff]")),
+)
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_FUNCTION_WORDS = {
+    "English": "the of and to is in that it for are with this you be on as not or by from",
+    "German": "der die das und ist nicht ein eine zu den von mit sich auf für im es dem auch wird",
+    "French": "le la les des et est une un que dans pour qui pas sur au avec ce il sont du",
+    "Spanish": "el los las que en y es un una por con para del se no lo como más su al",
+    "Italian": "il di che è la per un una non con del sono gli della si le da nel più dei",
+    "Portuguese": "o os que e do da em um para é uma com não por mais as dos se na no",
+    "Dutch": "de het een en van is dat niet op te zijn met voor aan er om ook maar bij naar",
+}
+_ABOUT_LANGUAGE = re.compile(
+    r"translat|übersetz|tradu[iczçs]|vertaal|перев[ео]д|翻[译訳譯]|번역|ترجم|"
+    r"\b(?:in|into|auf|en|em) (?:english|german|french|spanish|italian|portuguese|dutch|chinese|"
+    r"japanese|korean|russian|arabic|hebrew|hindi|deutsch|englisch|français|anglais|inglés|español)",
+    re.IGNORECASE,
+)
+_NO_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|\$[^$\n]*\$", re.DOTALL)
+
+
+def wrong_language(text: str, prompt: str) -> Iterator[Finding]:
+    """The question is clearly in one language, the answer clearly in another."""
+    if _ABOUT_LANGUAGE.search(prompt[:5_000]):
+        return
+    asked, answered = _language(prompt, 5), _language(text, 25)
+    if asked and answered and asked != answered:
+        yield Finding("language", f"asked in {asked}, answered in {answered}")
+
+
+def _language(text: str, least: int) -> str | None:
+    """The language of a text with at least so many words, or as much of a script without spaces."""
+    text = _NO_PROSE.sub(" ", text[:20_000])
+    latin = len(_LATIN.findall(text)) / 4  # letters of a word, about; other scripts say more each
+    for name, letters in _SCRIPTS:
+        count = len(letters.findall(text))
+        # some Chinese signs stand in Japanese too, never the other way round
+        if count >= 2 * least and (count > latin or (name == "Japanese" and count > latin / 4)):
+            return name
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    if len(words) < least:
+        return None
+    shares = {
+        name: sum(word in known for word in words) / len(words) for name, known in _KNOWN.items()
+    }
+    first, second = sorted(shares, key=shares.__getitem__, reverse=True)[:2]
+    return first if shares[first] >= 0.15 and shares[first] >= 1.6 * shares[second] else None
+
+
+_KNOWN = {name: frozenset(words.split()) for name, words in _FUNCTION_WORDS.items()}
