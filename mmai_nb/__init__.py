@@ -9,8 +9,8 @@ The plan of the house. A module imports only from floors below its own; a test h
     5  client
     4  comparison fallback recording keeping options routing offline wire
     3  pricing settings side_by_side
-    2  checks complexity demo keys specs ledger
-    1  caching tables answer interpolation schemas tokens
+    2  checks complexity demo keys specs ledger caching
+    1  tables answer interpolation schemas tokens flights questions
     0  cancel verdicts errors records markup redaction store schema values providers sources drafts
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →

@@ -7,7 +7,6 @@ others follow it.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
@@ -18,38 +17,28 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import joblib
 
 from . import cancel, store
-from .errors import (
-    CacheWarning,
-    ConfigError,
-    MmaiError,
-    OptionError,
-    TimedOutError,
-    TruncatedStreamError,
-)
+from .errors import CacheWarning, ConfigError, OptionError
+from .flights import Fetched, Flight, Value, under_way
+from .questions import Questions
 from .records import OnText
 
-__all__ = ["KEY_VERSION", "AnswerCache", "Fetched", "NotStored", "cache_key"]
+__all__ = ["KEY_VERSION", "AnswerCache", "Entry", "NotStored", "cache_key"]
 
-KEY_VERSION = 1
+KEY_VERSION = 2
 """Part of every key: a new one forgets all answers, after a change of what a request means."""
 
 SCHEMA = 1
 """Part of the folder's name: a new one starts afresh, after a change of what a value means."""
 
-SLICE = 0.1
-"""Seconds: the longest wait in one piece, so that an interrupt is answered."""
-
 LONGEST_TURN = 300.0
 """Seconds to wait for another process that pays for the same answer, if no timeout is given."""
 
-Value = dict[str, Any]
 Pay = Callable[[OnText | None], Value]
 
 
@@ -65,12 +54,13 @@ class _MissingError(Exception):
     """The answer is not kept, and nobody may pay for it now."""
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """An answer and where it came from: the disk (hit), this caller's payment, or another's."""
+class Entry(NamedTuple):
+    """One kept answer as `AnswerCache.entries` shows it: what it holds, its bytes, its age."""
 
     value: Value
-    how: Literal["hit", "paid", "joined"]
+    size: int
+    made: float
+    path: str
 
 
 # -- the key
@@ -161,99 +151,6 @@ class _Body:
             self._now.pay = before
 
 
-# -- single flight
-
-
-class _Flight:
-    """One payment under way: its pieces of text so far and, once it is over, how it ended.
-
-    Neither `fetched` nor `error` at the end: the payer was interrupted, and somebody else may pay.
-    So it is too when the payer's time was over: another may have more of it.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._pieces: list[str] = []
-        self._over = False
-        self.fetched: Fetched | None = None
-        self.error: Exception | None = None
-
-    def add(self, piece: str) -> None:
-        with self._changed:
-            self._pieces.append(piece)
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        with self._changed:
-            self._over = True
-            self._changed.notify_all()
-
-    def news(self, seen: int, seconds: float) -> tuple[list[str], bool]:
-        """The pieces after the first `seen`, and whether that is all; waits for either."""
-        with self._changed:
-            if len(self._pieces) == seen and not self._over:
-                self._changed.wait(seconds)
-            return self._pieces[seen:], self._over
-
-    def follow(self, on_text: OnText | None, timeout: float) -> Fetched | None:
-        """What the payer gets, piece by piece; None where this caller may pay instead.
-
-        That is, the payer was interrupted or out of time, and nothing was shown here.
-        """
-        until, came = time.monotonic() + timeout, list[str]()
-        over = False
-        while not over:
-            cancel.check()
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimedOutError(
-                    f"waited {timeout:.3g} s for the same request, which another thread has sent; "
-                    "give it more time with timeout",
-                    partial="".join(came),
-                )
-            pieces, over = self.news(len(came), min(SLICE, left))
-            for piece in pieces:
-                came.append(piece)
-                if on_text is not None:
-                    on_text(piece)
-        shown = bool(came) and on_text is not None
-        if self.error is not None and (shown or not isinstance(self.error, TimedOutError)):
-            raise _twin(self.error)
-        if self.fetched is not None:
-            how = self.fetched.how
-            return Fetched(copy.deepcopy(self.fetched.value), "hit" if how == "hit" else "joined")
-        if shown:
-            raise TruncatedStreamError(
-                "the same request was interrupted in the thread that had sent it; ask again",
-                partial="".join(came),
-            )
-        return None
-
-
-_flights: dict[tuple[int, str, str], _Flight] = {}
-"""What this process pays for now, by process id, folder and key.
-
-Module-level on purpose: two engines on one folder pay once. The process id, since a forked child
-inherits the flights but not the threads that end them. No lock, since a child could inherit it
-held: dict.setdefault is atomic."""
-
-
-def _twin(error: Exception) -> Exception:
-    """The same error for another caller, who may add its own attempts and notes to it.
-
-    Made without __init__, whose arguments are not known; other people's errors are shared as they
-    are, some cannot be made so.
-    """
-    if not isinstance(error, MmaiError):
-        return error
-    twin = type(error).__new__(type(error), *error.args)
-    twin.__dict__.update(error.__dict__)
-    if hasattr(error, "__notes__"):
-        twin.__notes__ = list(error.__notes__)
-    twin.__cause__ = error.__cause__
-    return twin.with_traceback(error.__traceback__)
-
-
 # -- the cache
 
 
@@ -281,8 +178,11 @@ class AnswerCache:
         self._body = _Body()
         self._tally: dict[int, int] = {}
         self._trimmed_on = 0
+        self._index_told = False
         memory = self._open()
-        self._place: str | None = memory.store_backend and memory.store_backend.location
+        self._store: store.JsonStore | None = memory.store_backend
+        self._place: str | None = self._store and self._store.location
+        self._questions = Questions(os.path.join(self._place or "", "questions"))
         self._cached = memory.cache(
             self._body, cache_validation_callback=None if max_age is None else self._is_fresh
         )
@@ -327,6 +227,7 @@ class AnswerCache:
         key: str,
         pay: Pay,
         *,
+        question: str | None = None,
         refresh: bool = False,
         on_text: OnText | None = None,
         timeout: float | None = None,
@@ -336,6 +237,7 @@ class AnswerCache:
         Args:
             key: of the request, see `cache_key`.
             pay: asks the model: `pay(on_text)`. It gets None where no piece of text is wanted.
+            question: the hash of the request without its model; then `answers_to` it finds this.
             refresh: pay in any case, alone, and overwrite what is kept.
             on_text: gets the pieces of text, live, from a payer; none for a hit.
             timeout: seconds to follow somebody else, or to wait for another process; None: as long
@@ -348,27 +250,36 @@ class AnswerCache:
             TruncatedStreamError: the payer was interrupted after pieces of text were passed on.
             Exception: what else `pay` raised, to the payer and its followers; nothing is kept.
         """
+
+        def ask(tell: OnText | None) -> Fetched:
+            return self._ask(key, lambda: pay(tell), question, force=refresh)
+
         if refresh or self.folder is None:
-            return self._ask(key, lambda: pay(on_text), force=refresh)
+            return ask(on_text)
         patience = math.inf if timeout is None else timeout
         until = time.monotonic() + patience
         while True:
-            flight, name = _Flight(), (os.getpid(), str(self.folder), key)
+            flight, name = Flight(), (os.getpid(), str(self.folder), key)
             try:
-                leader = _flights.setdefault(name, flight)
+                leader = under_way.setdefault(name, flight)
                 if leader is flight:
-                    return self._lead(flight, key, pay, on_text, until)
+                    return self._lead(flight, key, ask, on_text, until)
             finally:
                 # first out of the list, then over: who comes now finds the answer on the disk
-                if _flights.get(name) is flight:
-                    del _flights[name]
+                if under_way.get(name) is flight:
+                    del under_way[name]
                 flight.end()
             fetched = leader.follow(on_text, min(until - time.monotonic(), threading.TIMEOUT_MAX))
             if fetched is not None:
                 return fetched
 
     def _lead(
-        self, flight: _Flight, key: str, pay: Pay, on_text: OnText | None, until: float
+        self,
+        flight: Flight,
+        key: str,
+        ask: Callable[[OnText | None], Fetched],
+        on_text: OnText | None,
+        until: float,
     ) -> Fetched:
         own_fault = False
 
@@ -384,7 +295,7 @@ class AnswerCache:
 
         try:
             with self._turn(key, until - time.monotonic()):
-                flight.fetched = self._ask(key, lambda: pay(None if on_text is None else tell))
+                flight.fetched = ask(None if on_text is None else tell)
         except Exception as error:
             flight.error = None if own_fault else error
             raise
@@ -403,7 +314,14 @@ class AnswerCache:
             return store.turn(os.path.join(folder, f"{key}.lock"), wait, cancel.pause)
         return nullcontext()
 
-    def _ask(self, key: str, pay: Callable[[], Value] | None, *, force: bool = False) -> Fetched:
+    def _ask(
+        self,
+        key: str,
+        pay: Callable[[], Value] | None,
+        question: str | None = None,
+        *,
+        force: bool = False,
+    ) -> Fetched:
         """One call of the MemorizedFunc."""
         paid: list[Value] = []
 
@@ -421,30 +339,109 @@ class AnswerCache:
             return Fetched(unkept.value, "paid")
         if not paid:
             return Fetched(found, "hit")
+        if question is not None:
+            self.note(question, key)
         self.trim_daily()
         return Fetched(paid[0], "paid")
+
+    # -- by question
+
+    def answers_to(self, question: str) -> Iterator[tuple[str, Value]]:
+        """The kept answers to a question, whatever model gave them, each with its key.
+
+        The one that was written last comes first.
+        """
+        for key in () if self._place is None else self._questions.keys(question):
+            value = self.look(key)
+            if value is None:
+                self._questions.drop(question, key)
+            else:
+                yield key, value
+
+    @property
+    def knows_questions(self) -> bool:
+        """Whether there is any question to which an answer was kept."""
+        return self._place is not None and bool(self._questions)
+
+    def note(self, question: str, key: str, *, latest: bool = True) -> None:
+        """Remember that `key` answers the question; `latest`: before other answers to it."""
+        if self._store is None or self._store.ailing:
+            return
+        try:
+            self._questions.note(question, key, latest=latest)
+        except OSError as error:
+            if not self._index_told:
+                self._index_told = True
+                warnings.warn(
+                    f"the answer is kept, but not found without its model ({error.strerror})",
+                    CacheWarning,
+                    stacklevel=4,
+                )
+
+    def _removed(self, record: Mapping[str, Any]) -> None:
+        """An entry has gone: so does the way to it from its question."""
+        value = record.get("value")
+        if isinstance(value, Mapping):
+            self._questions.drop(value.get("question"), value.get("key"))
 
     # -- tidying up
 
     def size(self) -> tuple[int, int]:
         """How many answers are kept, and their bytes."""
-        kept = [] if self._place is None else store.items(self._place)
+        kept = self.files()
         return len(kept), sum(item.size for item in kept)
+
+    def files(self) -> list[store.Item]:
+        """The files of the answers."""
+        return [] if self._place is None else store.items(self._place)
+
+    def entries(self, most: int | None = None) -> Iterator[Entry]:
+        """The kept answers, the one used last first, with what they hold; none counts as used.
+
+        Args:
+            most: how many files are read at the most.
+        """
+        for item in sorted(self.files(), key=lambda item: -item.last_access)[:most]:
+            with suppress(OSError, ValueError):
+                value = store.read_json(item.path, use=False).get("value")
+                if isinstance(value, dict):
+                    yield Entry(value, item.size, item.made, item.path)
+
+    def forget(self, key: str) -> bool:
+        """Remove one answer; whether it was there and has gone."""
+        value = self.look(key)
+        if value is None:
+            return False
+        with self._body.paying(None), suppress(_MissingError):
+            self._cached.call_and_shelve(key).clear()
+        self._removed({"value": value})
+        return self.look(key) is None
+
+    def remove(self, which: Callable[[Entry], bool]) -> int:
+        """Remove the answers of which `which` holds; how many they were."""
+        found = [entry.path for entry in self.entries() if which(entry)]
+        return sum(store.remove(path, self._removed) for path in found)
 
     def clear(self) -> int:
         """Forget all answers; how many they were."""
-        return 0 if self._place is None else store.trim(self._place, most_items=0)
+        if self._place is None:
+            return 0
+        self._questions.clear()
+        return store.trim(self._place, most_items=0)
 
     def trim(self) -> int:
-        """Remove the least recently used answers until `max_bytes` holds; how many were removed.
+        """Remove what is older than `max_age`, then the least recently used; how many.
 
-        What killed processes left behind goes too.
+        They go until `max_bytes` holds. What killed processes left behind goes too.
         """
         if self._place is None:
             return 0
         store.sweep(self._place)
         return store.trim(
-            self._place, most_bytes=math.inf if self.max_bytes is None else self.max_bytes
+            self._place,
+            most_bytes=math.inf if self.max_bytes is None else self.max_bytes,
+            most_age=math.inf if self.max_age is None else self.max_age * 86_400,
+            removed=self._removed,
         )
 
     def trim_daily(self) -> threading.Thread | None:

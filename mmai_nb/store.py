@@ -30,11 +30,13 @@ from typing import Any, NamedTuple
 import joblib
 
 __all__ = [
+    "MOST_BYTES",
     "Item",
     "JsonStore",
     "items",
     "private_folder",
     "read_json",
+    "remove",
     "sweep",
     "trim",
     "turn",
@@ -48,13 +50,17 @@ _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _TOUCH_AFTER = 3600.0
 _POLL = 0.05
 
+MOST_BYTES = 64 * 2**20
+"""Of one file: what is larger is not written, and not read, however it came here."""
+
 
 class Item(NamedTuple):
-    """One entry: its path, its size in bytes, and when it was last read or written (epoch s)."""
+    """One entry: its path, its size in bytes, when it was last used and made (epoch s)."""
 
     path: str
     size: int
     last_access: float
+    made: float
 
 
 def _privately(path: str, flags: int) -> int:
@@ -97,16 +103,16 @@ def why_unsafe(folder: Path) -> str | None:
     return None
 
 
-def write_private(path: str | Path, text: str) -> None:
-    """Write `text` to a file of mode 0600, all or nothing: a temporary file, then os.replace.
+def write_private(path: str | Path, content: str | bytes) -> None:
+    """Write a file of mode 0600, all or nothing: a temporary file, then os.replace.
 
     Raises:
         OSError: the old content, if there was any, is still there.
     """
     temporary = f"{os.fspath(path)}.{secrets.token_hex(8)}.tmp"
     try:
-        with open(temporary, "x", encoding="utf-8", newline="\n", opener=_privately) as file:
-            file.write(text)
+        with open(temporary, "xb", opener=_privately) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         os.replace(temporary, path)
     except BaseException:
         with suppress(OSError):
@@ -121,30 +127,40 @@ def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
         OSError: it could not be written.
         TypeError, ValueError: it is not JSON.
     """
-    write_private(path, json.dumps(data, separators=(",", ":"), allow_nan=False))
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"{len(text):,} bytes are more than {MOST_BYTES:,}")
+    write_private(path, text)
 
 
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: str | Path, *, use: bool = True) -> dict[str, Any]:
     """What `write_json` wrote.
 
     The time of access is brought up to date once an hour: many disks are mounted not to do it.
 
+    Args:
+        path: of the file.
+        use: False only looks: the time of access stays as it was.
+
     Raises:
         OSError: there is no such file, or it is a link.
-        ValueError: it is torn or foreign.
+        ValueError: it is torn, foreign or too large.
     """
     with open(path, "rb", opener=_privately) as file:
         found = os.fstat(file.fileno())
-        text = file.read()
+        if found.st_size > MOST_BYTES:
+            raise ValueError("too large")
+        text = file.read(MOST_BYTES)
     try:
         data = json.loads(text or b"")
     except RecursionError:
         raise ValueError("nested too deep") from None
     if not isinstance(data, dict):
         raise ValueError("no JSON object")
-    if time.time() - max(found.st_atime, found.st_mtime) > _TOUCH_AFTER:
+    now = time.time_ns()
+    if not use or now - max(found.st_atime_ns, found.st_mtime_ns) > _TOUCH_AFTER * 1e9:
         with suppress(OSError):
-            os.utime(path, (time.time(), found.st_mtime))
+            os.utime(path, ns=(now if use else found.st_atime_ns, found.st_mtime_ns))
     return data
 
 
@@ -157,7 +173,8 @@ def items(folder: str | Path, ending: str = ".json") -> list[Item]:
             if name.endswith(ending):
                 with suppress(OSError):
                     it = os.lstat(path)
-                    found.append(Item(path, it.st_size, max(it.st_atime, it.st_mtime)))
+                    used = max(it.st_atime, it.st_mtime)
+                    found.append(Item(path, it.st_size, used, it.st_mtime))
     return found
 
 
@@ -167,35 +184,61 @@ def trim(
     most_bytes: float = math.inf,
     most_items: float = math.inf,
     most_seconds: float = math.inf,
+    most_age: float = math.inf,
+    removed: Callable[[dict[str, Any]], None] | None = None,
 ) -> int:
-    """Remove the least recently used entries until all limits hold; how many were removed.
+    """Remove the aged, then the least recently used entries until all limits hold; how many.
 
     Args:
         folder: where they are.
         most_bytes: of all entries together.
         most_items: entries that may stay.
         most_seconds: since an entry was last read or written.
+        most_age: seconds since an entry was made.
+        removed: gets what a removed entry held, if it could be read.
     """
-    entries = sorted(items(folder), key=lambda item: item.last_access)
-    size, count, removed = sum(item.size for item in entries), len(entries), 0
+    now = time.time()
+    entries = sorted(items(folder), key=lambda it: (now - it.made <= most_age, it.last_access))
+    size, left, count = sum(item.size for item in entries), len(entries), 0
     for item in entries:
-        recent = time.time() - item.last_access <= most_seconds
-        if recent and size <= most_bytes and count <= most_items:
+        young = now - item.made <= most_age and now - item.last_access <= most_seconds
+        if young and size <= most_bytes and left <= most_items:
             break
-        with suppress(OSError):
-            os.unlink(item.path)
-            removed += 1
-        size, count = size - item.size, count - 1
-    return removed
+        count += remove(item.path, removed)
+        size, left = size - item.size, left - 1
+    return count
+
+
+def remove(path: str, removed: Callable[[dict[str, Any]], None] | None = None) -> bool:
+    """Remove one entry; whether it was there. `removed` gets what it held, if it could be read."""
+    held = None
+    if removed is not None:
+        with suppress(OSError, ValueError):
+            held = read_json(path)
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    if removed is not None and held is not None:
+        removed(held)
+    return True
 
 
 def sweep(folder: str | Path, older_than: float = 3600.0) -> None:
-    """Remove what killed processes left behind: temporary files and locks, `older_than` seconds."""
-    for ending in (".tmp", ".lock"):
-        for item in items(folder, ending):
-            if time.time() - item.last_access > older_than:
-                with suppress(OSError):
-                    os.unlink(item.path)
+    """Remove what killed processes left: locks that nobody holds, temporary files after a while.
+
+    Args:
+        folder: where they are.
+        older_than: seconds since a temporary file was last written.
+    """
+    for item in items(folder, ".tmp"):
+        if time.time() - item.last_access > older_than:
+            with suppress(OSError):
+                os.unlink(item.path)
+    for item in items(folder, ".lock"):
+        with suppress(OSError):
+            if (lock := _locked(item.path)) is not None:
+                _let_go(lock, item.path)
 
 
 @contextmanager
@@ -257,7 +300,8 @@ class JsonStore(joblib.StoreBackendBase):  # type: ignore[misc]  # joblib has no
     """One JSON file per answer: <folder>/joblib/<function>/<2 digits>/<30 digits>.json.
 
     Usable by any `joblib.Memory(folder, backend="mmai-json")` for functions that return dicts. What
-    is torn or foreign is a miss and healed by the next write; a write that fails is one warning.
+    is torn or foreign is a miss, said once, and healed by the next write; a write that fails is one
+    warning. An answer that says when it was `created` (epoch s) is of that age.
     """
 
     def configure(
@@ -273,7 +317,7 @@ class JsonStore(joblib.StoreBackendBase):  # type: ignore[misc]  # joblib has no
         self.location = path if path.endswith(f"{os.sep}joblib") else os.path.join(path, "joblib")
         self._found = threading.local()  # what contains_item has read: a hit opens its file once
         self._code: dict[str, str] = {}
-        self._ailing = False
+        self.ailing = self._damage_told = False
         self._warning: type[Warning] = (backend_options or {}).get("warning", UserWarning)
         private_folder(self.location)
         self._mark()
@@ -298,17 +342,27 @@ class JsonStore(joblib.StoreBackendBase):  # type: ignore[misc]  # joblib has no
     def contains_item(self, call_id: Sequence[str]) -> bool:
         """Whether there is a whole answer."""
         self._found.item = None
+        path = self._path(call_id)
         try:
-            record = read_json(self._path(call_id))
-        except (OSError, ValueError):
+            meta, value = _parts(read_json(path))
+        except FileNotFoundError:
             return False
-        meta, value = record.get("meta"), record.get("value")
-        if not (isinstance(meta, dict) and isinstance(value, dict)):
-            return False
-        if not isinstance(meta.get("time"), int | float):
+        except (OSError, ValueError) as error:
+            self._tell_damage(path, error)
             return False
         self._found.item = (tuple(call_id), meta, value)
         return True
+
+    def _tell_damage(self, path: str, error: Exception) -> None:
+        """One warning, since what hurt one entry may have hurt many."""
+        if not self._damage_told:
+            self._damage_told = True
+            reason = error.strerror if isinstance(error, OSError) else "torn or foreign"
+            warnings.warn(
+                f"cache entry damaged ({reason}): it is paid for anew, as are others like it; {path}",
+                self._warning,
+                stacklevel=2,
+            )
 
     def _entry(self, call_id: Sequence[str]) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         found = getattr(self._found, "item", None)
@@ -344,17 +398,21 @@ class JsonStore(joblib.StoreBackendBase):  # type: ignore[misc]  # joblib has no
                 raise TypeError(f"{type(item).__name__} is no dict")
             path = self._path(call_id)
             private_folder(os.path.dirname(path))
-            write_json(path, {"meta": {"time": time.time()}, "value": item})
+            now = time.time()
+            made = _made(item, now)
+            write_json(path, {"meta": {"time": made}, "value": item})
+            if made != now:
+                os.utime(path, (now, made))
         except (OSError, TypeError, ValueError, RecursionError) as error:
-            if not self._ailing:
-                self._ailing = True
+            if not self.ailing:
+                self.ailing = True
                 warnings.warn(
                     f"the answer is fine but was not kept in {self.location}: {error}",
                     self._warning,
                     stacklevel=2,
                 )
         else:
-            self._ailing = False
+            self.ailing = False
 
     def store_metadata(self, call_id: Sequence[str], metadata: Mapping[str, Any]) -> None:
         """Nothing: joblib would write the arguments in clear."""
@@ -449,6 +507,23 @@ class JsonStore(joblib.StoreBackendBase):  # type: ignore[misc]  # joblib has no
 
     def _move_item(self, src: str, dst: str) -> None:
         raise NotImplementedError
+
+
+def _parts(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The metadata and the value of an entry."""
+    meta, value = record.get("meta"), record.get("value")
+    if not (isinstance(meta, dict) and isinstance(value, dict)):
+        raise ValueError("parts are missing")
+    if not isinstance(meta.get("time"), int | float):
+        raise ValueError("no time")
+    return meta, value
+
+
+def _made(item: Mapping[str, Any], now: float) -> float:
+    """When the answer was made: as it says itself, if that can be; else now."""
+    created = item.get("created")
+    plausible = isinstance(created, int | float) and 0 < created < now - 1
+    return float(created) if plausible else now  # type: ignore[arg-type]  # plausible: a number
 
 
 _CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# See https://bford.info/cachedir/\n"
