@@ -6,7 +6,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     8  commands display api cell_line traits
     7  engine
     6  resources
-    5  client
+    5  client replaying
     4  comparison fallback recording keeping options routing offline wire
     3  pricing settings side_by_side
     2  checks complexity demo keys specs ledger caching

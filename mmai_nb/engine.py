@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from .answer import Answer, format_usd
@@ -18,7 +18,17 @@ from .caching import AnswerCache, NotStored
 from .comparison import Comparison
 from .errors import ChainExhaustedError, MmaiError, OptionError, SchemaMismatchError
 from .fallback import Run, ask_again, ask_chain
-from .keeping import Parse, key_of, may_be_kept, parser_of, read_entry
+from .keeping import (
+    Kept,
+    Parse,
+    entry_of,
+    find_kept,
+    key_of,
+    may_be_kept,
+    parser_of,
+    question_of,
+    read_entry,
+)
 from .ledger import Ledger
 from .options import make_request
 from .pricing import context_window, price
@@ -35,9 +45,20 @@ from .records import (
     Situation,
     Usage,
 )
+from .replaying import (
+    Hindrance,
+    find_replay,
+    means_demo,
+    models_of,
+    offline_error,
+    said_of_cache,
+    why_lost,
+    why_not_ask,
+    why_not_demo,
+)
 from .resources import Call, Resources
 from .routing import choose_route
-from .settings import ModelSpec, Settings
+from .settings import ModelSpec, Settings, is_offline
 from .tokens import estimate_messages
 from .verdicts import Verdict, win_rates
 
@@ -56,15 +77,30 @@ AMBIGUOUS_COST = 0.05
 
 @dataclass
 class _Walk:
-    """What one call carries from step to step."""
+    """What one call carries from step to step.
+
+    `hindrance`: why none of the user's models can be asked, where that is so from the start.
+    """
 
     settings: Settings
     request: Request
     route: Route
     recorder: Recorder
     run: Run
+    hindrance: Hindrance | None = None
     notes: tuple[str, ...] = ()
     parse: Parse | None = None
+    replays: bool = True
+
+    @cached_property
+    def question(self) -> str:
+        """The request without its model, as a hash."""
+        return question_of(self.request)
+
+    @property
+    def reads_cache(self) -> bool:
+        """Whether a kept answer will do."""
+        return self.request.cache and not self.request.refresh
 
 
 class Engine(Resources):
@@ -101,6 +137,7 @@ class Engine(Resources):
         notes: Sequence[str] = (),
         tell: Callable[[str], None] | None = None,
         parse: Parse | None = None,
+        replay: bool = True,
     ) -> Answer:
         """Route, look into the cache, else ask one model after the other; record and answer.
 
@@ -112,6 +149,7 @@ class Engine(Resources):
                 it waits.
             parse: makes `answer.parsed` of the text, and raises SchemaMismatchError where it does
                 not fit; default: as the request's schema and format say.
+            replay: whether another model's kept answer may stand in where none may be asked.
 
         Raises:
             MmaiError: with `attempts` and, where something had come, `partial`.
@@ -119,13 +157,18 @@ class Engine(Resources):
         """
         walk = self._begin(request, on_text, tell)
         walk.notes = (*notes, *(f"left out {name}: {why}" for name, why in walk.route.skipped))
-        walk.parse = parse or parser_of(request)
+        walk.parse, walk.replays = parse or parser_of(request), replay
         try:
-            completion = self._from_cache(walk) or ask_chain(
-                [walk.settings.find(name) for name in walk.route.chain],
-                partial(self._ask_model, walk),
-                walk.run,
-                context_window,
+            completion = (
+                self._replayed(walk, walk.hindrance)
+                or self._from_cache(walk)
+                or self._replayed(walk, why_not_ask(walk.settings, walk.route, walk.request))
+                or ask_chain(
+                    [walk.settings.find(name) for name in walk.route.chain],
+                    partial(self._ask_model, walk),
+                    walk.run,
+                    context_window,
+                )
             )
         except BaseException as error:
             self._keep_partial(walk, error)
@@ -160,7 +203,7 @@ class Engine(Resources):
 
         def ask(name: str, on_text: OnText) -> Answer:
             made, parse = asked[name]
-            return self.answer(made.request, on_text, notes=made.notes, parse=parse)
+            return self.answer(made.request, on_text, notes=made.notes, parse=parse, replay=False)
 
         return Comparison(
             prompt,
@@ -180,8 +223,8 @@ class Engine(Resources):
         """What would happen to the request, with tokens and cost estimated; nothing is sent."""
         request, settings = self.in_force(request)
         route = self._route(request, settings)
-        if request.cache and not request.refresh and self._kept(request, settings, route):
-            route = replace(route, reasons=(*route.reasons, "the answer is in the cache: free"))
+        if said := said_of_cache(self.cache, request, settings, route):
+            route = replace(route, reasons=(*route.reasons, said))
         tokens, output = estimate_messages(request.messages), _likely_output(request)
         estimates = tuple(
             Estimate(name, tokens, output, price(Usage(tokens, output), settings.find(name)).usd)
@@ -194,8 +237,7 @@ class Engine(Resources):
     def _begin(
         self, request: Request, on_text: OnText | None, tell: Callable[[str], None] | None
     ) -> _Walk:
-        request, settings = self.in_force(request)
-        route = self._route(request, settings)
+        request, settings, route, hindrance = self._plan(request)
         recorder = Recorder(
             send=self.call,
             ledger=self.ledger,
@@ -216,7 +258,22 @@ class Engine(Resources):
             retry_ambiguous=partial(_cheap, request),
         )
         run.tell, run.sleep = tell or run.tell, self._sleep or run.sleep
-        return _Walk(settings, request, route, recorder, run)
+        return _Walk(settings, request, route, recorder, run, hindrance)
+
+    def _plan(self, asked: Request) -> tuple[Request, Settings, Route, Hindrance | None]:
+        """What is in force and where the request goes, or why no model of the user's is asked."""
+        try:
+            request, settings = self.in_force(asked)
+            route = self._route(request, settings)
+        except MmaiError as error:
+            hindrance = why_lost(error, self.settings, asked)
+            if hindrance is None:
+                raise
+            return asked, self.settings, Route(None, None, ()), hindrance
+        stands_in = settings.find(route.chain[0]).simulated and not means_demo(asked)
+        if stands_in and not self.settings.models:
+            return request, settings, route, why_not_demo(self.cache, settings, request)
+        return request, settings, route, None
 
     def _route(self, request: Request, settings: Settings) -> Route:
         specs = settings.models.values()
@@ -231,45 +288,68 @@ class Engine(Resources):
 
     def _from_cache(self, walk: _Walk) -> Completion | None:
         """A kept answer of any model of the chain: it wins over a call that costs money."""
-        if not walk.request.cache or walk.request.refresh:
+        if not walk.reads_cache:
             return None
-        found = self._kept(walk.request, walk.settings, walk.route)
+        specs = models_of(walk.route, walk.settings)
+        found = find_kept(self.cache, walk.question, specs, walk.parse)
+        return None if found is None else self._hit(walk, found)
+
+    def _replayed(self, walk: _Walk, hindrance: Hindrance | None) -> Completion | None:
+        """The kept answer of whichever model gave one, if no model may be asked; else None.
+
+        Raises:
+            MmaiError: why no model may be asked, where no answer is kept.
+        """
+        if hindrance is None:
+            return None
+        found: Kept | None = None
+        if walk.reads_cache and walk.replays:
+            found = find_replay(self.cache, walk.question, walk.parse)
         if found is None:
-            return None
+            if hindrance.error is None:
+                return None
+            raise hindrance.error
+        instead = "".join(f" instead of {name}" for name in walk.route.chain[:1])
+        note = f"replayed{instead}: {hindrance.words}"
+        walk.notes += (note,)
+        walk.route = replace(walk.route, reasons=(*walk.route.reasons, note))
+        walk.recorder.route = walk.route
+        return self._hit(walk, found)
+
+    def _hit(self, walk: _Walk, found: Kept) -> Completion:
         completion, key = found
         self._say(walk, completion)
         return _as_hit(walk, completion, key)
 
-    def _kept(
-        self, request: Request, settings: Settings, route: Route
-    ) -> tuple[Completion, str] | None:
-        """A kept answer and its key; models that rest or are too small count too: it is there."""
-        for name in (*route.chain, *(name for name, _ in route.skipped)):
-            key = key_of(request, settings.find(name))
-            completion = read_entry(self.cache.look(key))
-            if completion is not None:
-                return replace(completion, model=name), key
-        return None
-
     def _ask_model(self, walk: _Walk, spec: ModelSpec) -> Completion:
         """One model of the chain, through the cache: asked once at a time, kept if it may be."""
         request, run = walk.request, walk.run
+        if is_offline(walk.settings) and not spec.simulated:
+            raise offline_error(spec.name, request)
         check_key(spec)
-        key = key_of(request, spec)
+        if not request.cache:
+            return ask_again(partial(_recorded, walk, None), request, spec, run, run.text_sink)
+        key = key_of(walk.question, spec.base_url, spec.model)
 
         def pay(on_text: OnText | None) -> dict[str, Any]:
             call = partial(_recorded, walk, key)
             completion = ask_again(call, request, spec, run, on_text)
             if not may_be_kept(completion, walk.parse):
                 raise NotStored(completion.as_json())
-            return completion.as_json()
+            return entry_of(completion, walk.question)
 
-        if not request.cache:
-            return ask_again(partial(_recorded, walk, None), request, spec, run, run.text_sink)
-        fetch = partial(self.cache.fetch, key, pay, on_text=run.text_sink, timeout=run.left)
+        fetch = partial(
+            self.cache.fetch,
+            key,
+            pay,
+            question=None if spec.simulated else walk.question,
+            on_text=run.text_sink,
+            timeout=run.left,
+        )
         fetched = fetch(refresh=request.refresh)
         completion = read_entry(fetched.value)
-        if completion is None:  # an entry of another shape: overwritten
+        unfit = fetched.how == "hit" and completion and not may_be_kept(completion, walk.parse)
+        if completion is None or unfit:  # an entry of another shape: overwritten
             fetched = fetch(refresh=True)
             completion = Completion.from_json(fetched.value)
         if fetched.how == "paid":

@@ -6,6 +6,7 @@ MmaiError                        one line in a notebook; .retries, .falls_back, 
 ├── MissingKeyError              no usable API key for a model; nothing was sent
 ├── PromptError (ValueError)     the prompt cannot be sent; nothing was sent
 ├── SecretInPromptError          the prompt holds a secret; nothing was sent
+├── OfflineError                 nothing may be sent, and the cache has no answer
 ├── UnknownModelError            no such model                                      falls back
 ├── CallError                    one request to one model failed
 │   ├── TimedOutError            408, no connection, no answer in time   2 retries   falls back
@@ -51,6 +52,7 @@ __all__ = [
     "LedgerWarning",
     "MissingKeyError",
     "MmaiError",
+    "OfflineError",
     "OptionError",
     "ParameterAdaptedError",
     "PriceWarning",
@@ -106,6 +108,10 @@ class PromptError(MmaiError, ValueError):
 
 class SecretInPromptError(MmaiError):
     """The prompt holds a key, token or password; the message names where it came from."""
+
+
+class OfflineError(MmaiError):
+    """Offline was asked for, the model would have to be asked, and the cache has no answer."""
 
 
 class UnknownModelError(MmaiError):

@@ -1,33 +1,46 @@
-"""Which answers are kept, and under which key: the policy over the cache."""
+"""Which answers are kept, under which key, and which of them answers a request: the policy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from .caching import cache_key
-from .errors import SchemaMismatchError
+from .caching import AnswerCache, cache_key
+from .errors import CacheWarning, SchemaMismatchError
 from .markup import extract_code
 from .records import Completion, Request
 from .schemas import as_instance, parse_answer
 from .settings import ModelSpec
 
-__all__ = ["Parse", "key_of", "may_be_kept", "parser_of", "read_entry"]
+__all__ = [
+    "Kept",
+    "Parse",
+    "entry_of",
+    "find_kept",
+    "key_of",
+    "may_be_kept",
+    "parser_of",
+    "question_of",
+    "read_entry",
+]
 
 Parse = Callable[[Completion], Any]
 """Makes a value of an answer; SchemaMismatchError where that cannot be."""
 
+Kept = tuple[Completion, str]
+"""A kept answer and its key."""
 
-def key_of(request: Request, spec: ModelSpec) -> str:
-    """What the answer depends on: endpoint, model, messages, parameters and schema; nothing else.
+
+def question_of(request: Request) -> str:
+    """The request without its model, as a hash: messages, parameters and schema; nothing else.
 
     Raises:
         OptionError: a parameter is no JSON.
     """
     return cache_key(
         {
-            "endpoint": spec.base_url.rstrip("/"),
-            "model": spec.model,
             "messages": [[m.role, m.content] for m in request.messages],
             "params": dict(request.params),
             "schema": request.schema,
@@ -36,15 +49,63 @@ def key_of(request: Request, spec: ModelSpec) -> str:
     )
 
 
+def key_of(question: str, endpoint: str, model: str) -> str:
+    """The key of the answer that the model at this endpoint gives to the question.
+
+    A hash over a hash, so that whoever has question and answer, but not the prompt, can tell
+    whether the key is theirs.
+    """
+    return cache_key({"endpoint": endpoint.rstrip("/"), "model": model, "question": question})
+
+
+def entry_of(completion: Completion, question: str) -> dict[str, Any]:
+    """What the cache keeps: the answer, and what it takes to find and to check it again."""
+    key = key_of(question, completion.endpoint, completion.request_model)
+    return {**completion.as_json(), "question": question, "key": key}
+
+
 def read_entry(value: Mapping[str, Any] | None) -> Completion | None:
     """The completion of a cache entry; None for a miss or an entry of another shape."""
     if value is None:
         return None
     try:
         completion = Completion.from_json(value)
+        if not completion.text:
+            raise ValueError("no text")
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        warnings.warn(
+            "cache entry damaged (it holds no answer): it is paid for anew",
+            CacheWarning,
+            stacklevel=2,
+        )
         return None
-    return completion if completion.text else None
+    if value.get("imported") is True:
+        completion = replace(completion, notes=(*completion.notes, "imported"))
+    return completion
+
+
+def find_kept(
+    cache: AnswerCache, question: str, specs: Iterable[ModelSpec], parse: Parse | None
+) -> Kept | None:
+    """The kept answer of the first of the models that has one, under our names of today."""
+    for spec in specs:
+        key = key_of(question, spec.base_url, spec.model)
+        completion = read_entry(cache.look(key))
+        if completion is not None and may_be_kept(completion, parse):
+            return named_after(completion, spec), key
+    return None
+
+
+def named_after(completion: Completion, spec: ModelSpec) -> Completion:
+    """The completion under the reader's own names."""
+    return replace(
+        completion,
+        model=spec.name,
+        provider=spec.provider,
+        endpoint=spec.base_url,
+        request_model=spec.model,
+        simulated=spec.simulated,
+    )
 
 
 def may_be_kept(completion: Completion, parse: Parse | None) -> bool:

@@ -103,7 +103,11 @@ class Recorder:
     def cache_hit(self, completion: Completion, cache_key: str) -> None:
         """The row of an answer that cost nothing."""
         row = replace(
-            _with_facts(self._row(self.settings.find(completion.model), cache_key), completion),
+            _with_facts(self._row(None, cache_key), completion),
+            provider=completion.provider,
+            endpoint=completion.endpoint,
+            request_model=completion.request_model,
+            simulated=completion.simulated,
             cache_hit=True,
             status="ok",
             cost_nano=0,
@@ -119,22 +123,27 @@ class Recorder:
         else:
             self.ledger.finish(row)
 
-    def _row(self, spec: ModelSpec, cache_key: str | None) -> Attempt:
+    def _row(self, spec: ModelSpec | None, cache_key: str | None) -> Attempt:
         route = self.route
-        return Attempt(
+        row = Attempt(
             call_id=self.call_id,
             attempt=len(self.attempts) + 1,
             ts=time.time(),
             session=self.session,
             notebook=self.notebook,
             tag=self.tag,
-            provider=spec.provider,
-            endpoint=spec.base_url,
-            request_model=spec.model,
             tier=route.tier if route else None,
             complexity=route.complexity.score if route and route.complexity else None,
             reason="; ".join(route.reasons) if route else None,
             cache_key=cache_key,
+        )
+        if spec is None:
+            return row
+        return replace(
+            row,
+            provider=spec.provider,
+            endpoint=spec.base_url,
+            request_model=spec.model,
             simulated=spec.simulated,
         )
 

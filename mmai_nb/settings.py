@@ -42,6 +42,7 @@ __all__ = [
     "Tier",
     "change_settings",
     "explain_settings",
+    "is_offline",
     "load_settings",
 ]
 
@@ -115,6 +116,18 @@ def change_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
         raise _wrong(f"{CONFIGURE}: {error}") from error
     layers.lay(CONFIGURE, tables)
     return layers.settings()
+
+
+def is_offline(settings: Settings) -> bool:
+    """Whether nothing may be sent to any endpoint but the built-in demo.
+
+    MMAI_OFFLINE is looked at each time, since a switch like this must work when it is thrown; only
+    configure() stands above it.
+    """
+    if origin_of(("offline",), settings.origin) == CONFIGURE:
+        return settings.offline
+    said = os.environ.get("MMAI_OFFLINE", "").strip().lower()
+    return settings.offline or said not in ("", "0", "false", "no", "off")
 
 
 def explain_settings(settings: Settings) -> dict[str, tuple[Any, str]]:

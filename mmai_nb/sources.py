@@ -32,7 +32,7 @@ __all__ = [
 KeyPath = tuple[str | int, ...]
 
 PROJECT_FILE = "mmai_nb.toml"
-RESERVED = ("MMAI_CONFIG", "MMAI_DATA_DIR", "MMAI_DEMO", "MMAI_OFFLINE")
+RESERVED = ("MMAI_CONFIG", "MMAI_DATA_DIR", "MMAI_DEMO")
 """MMAI_* variables that are no settings."""
 
 MOST_BYTES = 300_000

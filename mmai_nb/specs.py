@@ -192,6 +192,7 @@ class Settings(_Frozen):
     cache: CacheSettings = CacheSettings()
     ledger_path: Annotated[Path, AfterValidator(checked_file)] | None = None
     allow_secrets: StrictBool = False
+    offline: StrictBool = False
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
     _origin: dict[KeyPath, str] = PrivateAttr(default_factory=dict)

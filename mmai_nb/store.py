@@ -150,7 +150,7 @@ def read_json(path: str | Path, *, use: bool = True) -> dict[str, Any]:
         found = os.fstat(file.fileno())
         if found.st_size > MOST_BYTES:
             raise ValueError("too large")
-        text = file.read(MOST_BYTES)
+        text = file.read()
     try:
         data = json.loads(text or b"")
     except RecursionError:
@@ -359,7 +359,7 @@ class JsonStore(joblib.StoreBackendBase):  # type: ignore[misc]  # joblib has no
             self._damage_told = True
             reason = error.strerror if isinstance(error, OSError) else "torn or foreign"
             warnings.warn(
-                f"cache entry damaged ({reason}): it is paid for anew, as are others like it; {path}",
+                f"cache entry damaged ({reason}): it and others like it are paid for anew; {path}",
                 self._warning,
                 stacklevel=2,
             )

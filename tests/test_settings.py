@@ -307,7 +307,7 @@ def test_a_blank_variable_sets_nothing(home):
 
 
 def test_reserved_variables_are_no_settings(home):
-    assert home.load(MMAI_DEMO="1", MMAI_OFFLINE="1", MMAI_DATA_DIR="/x") == Settings()
+    assert home.load(MMAI_DEMO="1", MMAI_DATA_DIR="/x") == Settings()
 
 
 @pytest.mark.parametrize(
