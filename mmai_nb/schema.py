@@ -11,7 +11,10 @@ This module opens no file and imports nothing of the package.
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
+from collections.abc import Mapping
+from typing import TypeAlias
 
 __all__ = [
     "APPLICATION",
@@ -20,13 +23,21 @@ __all__ = [
     "ROLLUP_SUMS",
     "SCHEMA",
     "SLOT_S",
+    "Where",
+    "adds_up",
     "bucket_seconds",
     "create",
+    "fits",
     "install",
+    "latencies_of",
     "latency_bucket",
     "prepare",
     "rebuild",
+    "sums_of",
 ]
+
+Where: TypeAlias = tuple[str, dict[str, object]]
+"""A condition in SQL, and the values of its parameters."""
 
 APPLICATION = 0x6D6D6169
 """Marks the file as ours (`PRAGMA application_id`): "mmai" in ASCII."""
@@ -83,7 +94,7 @@ ROLLUP_KEY = {
 }
 """What a row of the rollup stands for, by a row `r` of `attempt`; '' is none."""
 
-_SENT = "NOT r.cache_hit"
+_SENT = "(NOT r.cache_hit)"
 _ANSWERED = "(NOT r.cache_hit AND r.status = 'ok')"
 _BILLED = "(NOT r.cache_hit AND r.status NOT IN ('error', 'adapted'))"
 _FAILED = (
@@ -117,9 +128,11 @@ A call counts where its first attempt went, so that calls add up over any groupi
 
 _FELL = (
     "f.call_id = r.call_id AND f.attempt = 1 AND f.status != 'ok' AND r.attempt > 1 "
-    "AND r.status = 'ok' AND (f.endpoint, f.request_model) IS NOT (r.endpoint, r.request_model)"
+    "AND r.status = 'ok' AND (f.endpoint, f.request_model) IS NOT (r.endpoint, r.request_model) "
+    "AND NOT EXISTS (SELECT 1 FROM {rows} AS e WHERE e.call_id = r.call_id "
+    "AND e.attempt < r.attempt AND e.status = 'ok')"
 )
-"""The call's first attempt `f` failed, and another model than its gave the answer `r`."""
+"""The call's first attempt `f` failed, and another model than its gave the first answer `r`."""
 
 
 def create(table: str) -> str:
@@ -133,6 +146,36 @@ def create(table: str) -> str:
 
 _KEY = ", ".join(ROLLUP_KEY)
 _SUMS = (*ROLLUP_SUMS, "fell")
+
+
+def sums_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> str:
+    """A query for what attempts add to the sums: a row or two for each, to be added up.
+
+    Its columns are ROLLUP_KEY, `more`, ROLLUP_SUMS and `fell`.
+
+    Args:
+        rows: a table or view of attempts.
+        sign: -1 takes them away.
+        more: further columns, by a row `r`.
+    """
+    keys = ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
+    sums = ", ".join(f"{sign} * ({value}) AS {name}" for name, value in ROLLUP_SUMS.items())
+    nothing = ", ".join("0" for _ in ROLLUP_SUMS)
+    return (
+        f"SELECT {keys}, {sums}, 0 AS fell FROM {rows} AS r UNION ALL "
+        f"SELECT {keys.replace('r.', 'f.')}, {nothing}, {sign} FROM {rows} AS f "
+        f"CROSS JOIN {rows} AS r WHERE {_FELL.format(rows=rows)}"
+    )
+
+
+def latencies_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> str:
+    """A query for what attempts add to the latencies, like `sums_of`: key, `more`, bucket, n."""
+    keys = ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
+    return (
+        f"SELECT {keys}, latency_bucket(r.duration_s) AS bucket, {sign} AS n FROM {rows} AS r "
+        f"WHERE {_ANSWERED} AND r.duration_s IS NOT NULL"
+    )
+
 
 _TABLES = (
     create("attempt"),
@@ -158,6 +201,8 @@ _TABLES = (
     "data TEXT)",
 )
 
+_MADE = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", " ".join(_TABLES))
+
 
 def _changes(*signed: tuple[str, int]) -> str:
     """Statements that add (1) or take away (-1) what rows, such as OLD and NEW, give the rollup."""
@@ -169,7 +214,7 @@ def _changes(*signed: tuple[str, int]) -> str:
     sums = ", ".join(f"{{sign}} * ({value}) AS {name}" for name, value in ROLLUP_SUMS.items())
     row = "(SELECT {row}.id AS id, " + ", ".join(f"{{row}}.{c} AS {c}" for c in COLUMNS) + ") AS r"
     totals = ", ".join(f"SUM({name})" for name in ROLLUP_SUMS)
-    first = keys.replace("r.", "f.")
+    first, fell = keys.replace("r.", "f."), _FELL.format(rows="attempt")
     same = " AND ".join(f"u.{name} = {value}" for name, value in ROLLUP_KEY.items())
     add = ", ".join(f"{name} = {name} + excluded.{name}" for name in ROLLUP_SUMS)
     return (
@@ -177,7 +222,7 @@ def _changes(*signed: tuple[str, int]) -> str:
         + each(f"SELECT {keys}, {sums} FROM {row}")
         + f") WHERE 1 GROUP BY {_KEY} ON CONFLICT({_KEY}) DO UPDATE SET {add}; "
         f"INSERT INTO rollup({_KEY}, fell) SELECT {_KEY}, SUM(fell) FROM ("
-        + each(f"SELECT {first}, {{sign}} AS fell FROM attempt AS f, {row} WHERE {_FELL}")
+        + each(f"SELECT {first}, {{sign}} AS fell FROM attempt AS f, {row} WHERE {fell}")
         + f") WHERE 1 GROUP BY {_KEY} HAVING SUM(fell) != 0 "
         f"ON CONFLICT({_KEY}) DO UPDATE SET fell = fell + excluded.fell; "
         "INSERT INTO latency(rollup, bucket, n) SELECT rollup, bucket, SUM(n) FROM ("
@@ -228,29 +273,41 @@ def install(db: sqlite3.Connection) -> None:
 
 def rebuild(db: sqlite3.Connection) -> None:
     """Sum the rollup up anew from the attempts, in a transaction of the caller's."""
-    keys, sums = (
-        ", ".join(ROLLUP_KEY.values()),
-        ", ".join(f"SUM({v})" for v in ROLLUP_SUMS.values()),
-    )
-    first = keys.replace("r.", "f.")
-    same = " AND ".join(f"u.{name} = {value}" for name, value in ROLLUP_KEY.items())
+    totals = ", ".join(f"SUM({name})" for name in _SUMS)
     db.execute("DELETE FROM rollup")
     db.execute("DELETE FROM latency")
     db.execute(
-        f"INSERT INTO rollup({_KEY}, {', '.join(ROLLUP_SUMS)}) "
-        f"SELECT {keys}, {sums} FROM attempt AS r WHERE 1 GROUP BY {keys}"
+        f"INSERT INTO rollup({_KEY}, {', '.join(_SUMS)}) "
+        f"SELECT {_KEY}, {totals} FROM ({sums_of('attempt')}) GROUP BY {_KEY}"
     )
     db.execute(
-        f"INSERT INTO rollup({_KEY}, fell) SELECT {first}, COUNT(*) FROM attempt AS r "
-        f"CROSS JOIN attempt AS f WHERE {_FELL} GROUP BY {first} "
-        f"ON CONFLICT({_KEY}) DO UPDATE SET fell = excluded.fell"
+        "INSERT INTO latency(rollup, bucket, n) SELECT rollup.id, bucket, SUM(n) "
+        f"FROM ({latencies_of('attempt')}) JOIN rollup USING({_KEY}) GROUP BY 1, 2"
     )
-    db.execute(
-        "INSERT INTO latency(rollup, bucket, n) "
-        "SELECT u.id, latency_bucket(r.duration_s), COUNT(*) "
-        f"FROM attempt AS r JOIN rollup AS u ON {same} "
-        f"WHERE {_ANSWERED} AND r.duration_s IS NOT NULL GROUP BY 1, 2"
-    )
+
+
+def fits(db: sqlite3.Connection) -> bool:
+    """Whether the sums are there and fit the rows of the newest slot: a look, no pass."""
+    (version,) = db.execute("PRAGMA main.user_version").fetchone()
+    there = {name for (name,) in db.execute("SELECT name FROM main.sqlite_master")}
+    if version != SCHEMA or not {*_MADE, *_TRIGGERS} <= there:
+        return False
+    (slot,) = db.execute(f"SELECT CAST(MAX(ts) / {SLOT_S} AS INTEGER) FROM main.attempt").fetchone()
+    if slot is None:
+        return True
+    rows = db.execute("SELECT COUNT(*) FROM main.attempt WHERE ts >= ?", (slot * SLOT_S,))
+    summed = db.execute("SELECT SUM(attempts + hits) FROM main.rollup WHERE slot >= ?", (slot,))
+    return bool(rows.fetchone() == summed.fetchone())
+
+
+def adds_up(db: sqlite3.Connection) -> bool:
+    """Whether the sums are those of all rows: a pass over both."""
+    totals = ", ".join(f"COALESCE(SUM({name}), 0)" for name in _SUMS)
+    if not fits(db):
+        return False
+    summed = db.execute(f"SELECT {totals} FROM main.rollup").fetchone()
+    rows = db.execute(f"SELECT {totals} FROM ({sums_of('main.attempt')})").fetchone()
+    return bool(summed == rows)
 
 
 _GROWTH = math.log(1.1)

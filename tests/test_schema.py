@@ -92,6 +92,28 @@ def test_a_call_that_fell_back_counts_where_it_was_asked_first():
     db.close()
 
 
+def test_only_the_first_other_answer_is_a_fallback():
+    db = fresh()
+    write(db, Attempt("a", 1, 0.0, request_model="large", status="error"))
+    write(db, Attempt("a", 2, 0.0, request_model="small", status="ok"))
+    write(db, Attempt("a", 3, 0.0, request_model="medium", status="ok"))
+    assert db.execute("SELECT SUM(fell) FROM rollup").fetchone() == (1,)
+    schema.rebuild(db)
+    assert db.execute("SELECT SUM(fell) FROM rollup").fetchone() == (1,)
+    db.close()
+
+
+def test_the_tokens_of_what_was_sent_add_up_and_those_of_hits_do_not():
+    db = fresh()
+    tokens = {"input_tokens": 10, "cache_read_tokens": 4, "output_tokens": 5, "reasoning_tokens": 2}
+    write(db, Attempt("a", 1, 0.0, request_model="small", status="ok", **tokens))
+    write(db, Attempt("b", 1, 0.0, request_model="small", status="ok", **tokens))
+    write(db, Attempt("c", 1, 0.0, request_model="small", status="ok", cache_hit=True, **tokens))
+    (found,) = db.execute(f"SELECT {', '.join(tokens)} FROM rollup").fetchall()
+    assert found == (20, 8, 10, 4)
+    db.close()
+
+
 def test_a_hold_is_let_go_once_the_cost_is_known_and_not_before():
     db = fresh()
     row = Attempt("a", 1, 0.0, request_model="small")
