@@ -8,10 +8,11 @@ The plan of the house. A module imports only from floors below its own; a test h
     6  resources
     5  client replaying
     4  comparison fallback recording keeping options routing offline wire
-    3  pricing settings side_by_side
-    2  checks complexity demo keys specs ledger caching
-    1  tables answer interpolation schemas tokens flights questions
-    0  cancel verdicts errors records markup redaction store schema values providers sources drafts
+    3  pricing settings side_by_side ledger
+    2  checks complexity demo keys specs caching reading
+    1  tables sums selection answer interpolation schemas tokens flights questions
+    0  cancel verdicts errors records markup redaction store schema frames values providers
+    0  sources drafts
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else

@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from .answer import Answer
 from .cancel import Stopped, stops_with
@@ -18,6 +18,7 @@ from .engine import default_engine
 from .errors import OptionError
 from .options import make_request
 from .records import Message, OnText, Route
+from .selection import Filters, Moment, Names
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -239,9 +240,24 @@ def costs(**options: Any) -> DataFrame:
     return default_engine().costs(**options)
 
 
-def summary(by: str | Sequence[str] = "model") -> DataFrame:
-    """Calls, tokens, cost, rates of hit, fallback and error, latency and savings, by column."""
-    return default_engine().summary(by)
+def summary(
+    by: Names = "model", since: Moment = None, until: Moment = None, **only: Unpack[Filters]
+) -> DataFrame:
+    """Calls, tokens, cost, rates of hit, fallback and error, latency and savings, by column.
+
+    `summary(["day", "model"], since="7d", tag="study")`; see `Ledger.summary`.
+
+    Args:
+        by: one or several of model, provider, tier, notebook, tag, hour, day, month,
+            response_model, endpoint, session, status, error_type, finish_reason; None for totals.
+        since: a datetime, a date, seconds since the epoch, "today", "week", "month" or "7d".
+        until: likewise; what is before it counts.
+        only: model, provider, tier, notebook, tag (one or several) or simulated (True or False).
+
+    Raises:
+        OptionError: there is no such group, or a value is wrong.
+    """
+    return default_engine().summary(by, since=since, until=until, **only)
 
 
 def win_rates() -> DataFrame:

@@ -415,9 +415,9 @@ class Engine(Resources):
         """One row per attempt; see `Ledger.frame`."""
         return self.ledger.frame(**options)
 
-    def summary(self, by: str | Sequence[str] = "model") -> DataFrame:
+    def summary(self, by: str | Sequence[str] | None = "model", **options: Any) -> DataFrame:
         """Calls, tokens, cost, rates and latency by column; see `Ledger.summary`."""
-        return self.ledger.summary(by)
+        return self.ledger.summary(by, **options)
 
 
 _default: Engine | None = None

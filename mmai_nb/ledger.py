@@ -16,20 +16,18 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from . import schema, tables
-from .errors import LedgerWarning, OptionError
+from .errors import LedgerWarning
+from .reading import Reading
 from .records import Attempt
+from .selection import of_rows
 from .store import private_folder
-from .values import nearest
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 __all__ = ["Ledger"]
 
@@ -41,9 +39,6 @@ SLICE = 0.1
 PATIENCE = 1.0
 """Seconds a write waits for a lock in all, while nothing else is waiting to be written."""
 
-MOST_ROWS = 100_000
-"""What `frame` reads if it is not told."""
-
 _values = attrgetter(*schema.COLUMNS)
 
 
@@ -51,7 +46,7 @@ class _BarredError(Exception):
     """The file is not ours to write to; the message says why."""
 
 
-class Ledger:
+class Ledger(Reading):
     """The rows, and the sums over them.
 
     Safe in threads and over a fork: each thread of each process has a connection of its own.
@@ -66,6 +61,7 @@ class Ledger:
         self._votes: list[tuple[float, str | None, str, str]] = []
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
+        self._writable: set[tuple[int, int]] = set()
         self._barred: str | None = None
         self._ailing = self._last_chance = False
         self._finalizer = weakref.finalize(self, _close, self._connections)
@@ -188,75 +184,31 @@ class Ledger:
 
     # -- reading
 
-    def frame(
-        self,
-        *,
-        limit: int | None = MOST_ROWS,
-        since: float | None = None,
-        call_id: str | None = None,
-    ) -> DataFrame:
-        """The rows as a DataFrame, newest last; tokens, USD and seconds, unknown is NA or NaN.
-
-        The dtypes are the same for any rows, none included. `frame.attrs["truncated"]` tells
-        whether older rows were left out; the default limit warns of it too.
-
-        Args:
-            limit: how many of the newest rows at most; None: all.
-            since: only rows from then on, in seconds since the epoch.
-            call_id: only rows of that call.
-
-        Raises:
-            OptionError: limit is negative.
-        """
-        if limit is not None and limit < 0:
-            raise OptionError(f"limit must be 0 or more, or None for all rows, not {limit}")
-        one_more = None if limit is None else limit + 1
-        rows = self._read(
-            lambda db, source: tables.fetch(
-                db, source, limit=one_more, since=since, call_id=call_id
-            )
-        )
-        cut = limit is not None and len(rows) > limit
-        frame = tables.frame(rows[1:] if cut else rows)
-        frame.attrs["truncated"] = cut
-        if cut and limit == MOST_ROWS:
-            warnings.warn(
-                f"only the newest {limit:,} rows are shown; limit=None gives all",
-                LedgerWarning,
-                stacklevel=2,
-            )
-        return frame
-
-    def summary(self, by: str | Sequence[str] = "model") -> DataFrame:
-        """Calls, tokens, money, rates and latency by group; simulated money has rows of its own.
-
-        `calls` are distinct; `attempts` are requests that were sent, and the tokens are theirs.
-        `unknown_cost` counts attempts that may have been billed and have no price: `cost_usd` is
-        the sum of the others, NaN if there are none. `fallback_rate` is the share of calls that
-        another model answered than the one asked first, `error_rate` the share of attempts that
-        failed. `p50_s` and `p95_s` are seconds of attempts that were answered.
-        `saved_by_routing_usd` compares with the strongest tier's first model for the same tokens.
-
-        Args:
-            by: one or several of model, response_model, provider, endpoint, tier, tag, notebook,
-                session, day (local time), status, error_type, finish_reason.
-
-        Raises:
-            OptionError: there is no such group.
-        """
-        names = list(dict.fromkeys([by] if isinstance(by, str) else by))
-        if not names:
-            raise OptionError(f"by must name one or several of {', '.join(tables.GROUPS)}")
-        for name in names:
-            if name not in tables.GROUPS:
-                hint = nearest(name, tables.GROUPS) or f": take {', '.join(tables.GROUPS)}"
-                raise OptionError(f"by={str(name)[:40]!r} is no column to group by{hint}")
-        return self._read(lambda db, source: tables.sums(db, source, names))
-
     def rows(self, call_id: str) -> list[Attempt]:
         """The attempts of one call, oldest first."""
-        found = self._read(lambda db, source: tables.fetch(db, source, call_id=call_id))
+        where = of_rows(None, None, {"call_id": call_id})
+        found = self._read(lambda db, source: tables.fetch(db, source, where))
         return sorted(map(_attempt, found), key=lambda attempt: attempt.attempt)
+
+    def mend(self) -> bool:
+        """Compare the sums with all rows, and make them anew if they differ; whether they did.
+
+        Raises:
+            sqlite3.Error, OSError: the file cannot be written to.
+        """
+        if self.path is None or not self.path.exists():
+            return False
+        db = _patiently(self._connection, time.monotonic() + PATIENCE)
+        make = partial(_make_tables, db, unless=schema.adds_up)
+        return _patiently(make, time.monotonic() + PATIENCE)
+
+    def _mend_if_seen(self) -> None:
+        """Make the sums anew where the newest do not fit; while that cannot be, rows are summed."""
+        with suppress(sqlite3.Error, OSError, _BarredError):
+            if self.path is not None and self._barred is None and self.path.exists():
+                db = _patiently(self._opened, time.monotonic() + SLICE)
+                if _one(db, "PRAGMA user_version") == schema.SCHEMA:  # an older one is let be
+                    _make_tables(db)
 
     def _read(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
         """The query's result over the file's rows and the pending ones, or over those alone."""
@@ -264,22 +216,24 @@ class Ledger:
         first: Exception | None = None
         for way in self._ways_in():
             try:
-                with way() as db:
+                with way() as db, _snapshot(db):
                     return query(db, tables.include(db, pending))
             except (sqlite3.Error, OSError, _BarredError) as error:
                 first = first or error
         if first is not None:
             self._complain(first)
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            schema.prepare(db)
             db.execute(schema.create("attempt"))
-            return query(db, tables.include(db, pending))
+            with _snapshot(db):
+                return query(db, tables.include(db, pending))
 
     def _ways_in(self) -> Iterator[Callable[[], AbstractContextManager[sqlite3.Connection]]]:
         """Ways to open the file for reading; a later one helps where the earlier fails."""
         if self.path is None or not self.path.exists():
             return
         if self._barred is None:
-            yield lambda: nullcontext(_patiently(self._connection, time.monotonic() + PATIENCE))
+            yield lambda: nullcontext(_patiently(self._opened, time.monotonic() + PATIENCE))
         # a folder that may not be written to can only be read as immutable
         for option in ("mode=ro", "immutable=1"):
             yield partial(_read_only, f"{self.path.as_uri()}?{option}")
@@ -287,15 +241,25 @@ class Ledger:
     # -- connections
 
     def _connection(self) -> sqlite3.Connection:
-        """This thread's own. The process id: a connection must not be used on after a fork."""
-        pid, thread = os.getpid(), threading.current_thread().ident or 0
+        """This thread's own, with the tables of this version."""
+        db, key = self._opened(), _place()
+        if key not in self._writable:
+            if not schema.fits(db):
+                _make_tables(db)
+            self._writable.add(key)
+        return db
+
+    def _opened(self) -> sqlite3.Connection:
+        """This thread's own, with the tables as they are: enough to read."""
         if self._connections and self.path is not None and not self.path.exists():
             _close(self._connections)  # deleted while in use: rows must not go to a nameless file
-        if (pid, thread) not in self._connections:
+        key = _place()
+        if key not in self._connections:
             alive = {other.ident for other in threading.enumerate()}
             _close(self._connections, [t for p, t in list(self._connections) if t not in alive])
-            self._connections[pid, thread] = self._open()
-        return self._connections[pid, thread]
+            self._writable.discard(key)
+            self._connections[key] = self._open()
+        return self._connections[key]
 
     def _open(self) -> sqlite3.Connection:
         assert self.path is not None
@@ -328,8 +292,28 @@ _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _read_only(uri: str) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(uri, uri=True, timeout=SLICE, isolation_level=None))
+@contextmanager
+def _read_only(uri: str) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(uri, uri=True, timeout=SLICE, isolation_level=None)) as db:
+        db.execute("PRAGMA temp_store=MEMORY")
+        schema.prepare(db)
+        yield db
+
+
+@contextmanager
+def _snapshot(db: sqlite3.Connection) -> Iterator[None]:
+    """All that is read within is of one moment, and nothing that is made for it stays."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _place() -> tuple[int, int]:
+    """Process and thread: a connection must not be used on after a fork."""
+    return os.getpid(), threading.current_thread().ident or 0
 
 
 def _prepare(db: sqlite3.Connection) -> None:
@@ -351,20 +335,27 @@ def _prepare(db: sqlite3.Connection) -> None:
             stacklevel=8,
         )
     db.execute("PRAGMA synchronous=NORMAL")
+    db.execute("PRAGMA temp_store=MEMORY")
     schema.prepare(db)
-    if version < schema.SCHEMA:
+    if not version:
         _make_tables(db)
 
 
-def _make_tables(db: sqlite3.Connection) -> None:
+def _make_tables(
+    db: sqlite3.Connection, unless: Callable[[sqlite3.Connection], bool] = schema.fits
+) -> bool:
+    """Make what is missing or of an older version, and the sums anew; whether that was needed."""
+    if unless(db):
+        return False
     db.execute("BEGIN IMMEDIATE")
     try:
-        if _one(db, "PRAGMA user_version") < schema.SCHEMA:  # nobody else was first
+        if not unless(db):  # nobody else was first
             schema.install(db)
     except BaseException:
         db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")
+    return True
 
 
 def _one(db: sqlite3.Connection, statement: str) -> Any:

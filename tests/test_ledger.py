@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from support.attempts import NOON, any_attempts, attempt, intent, kept
 
 from mmai_nb import ledger as room
-from mmai_nb import schema, tables
+from mmai_nb import reading, schema
 from mmai_nb.errors import LedgerWarning, OptionError
 from mmai_nb.ledger import Ledger
 from mmai_nb.records import Attempt
@@ -61,28 +61,6 @@ COLUMNS = [
     "error_type",
     "simulated",
 ]
-
-NOON = 1_767_268_800.0  # 2026-01-01 12:00 UTC
-
-
-def attempt(call_id: str = "c", number: int = 1, **changes: Any) -> Attempt:
-    """An answered attempt that cost 100 nano-dollars."""
-    usual: dict[str, Any] = {
-        "ts": NOON,
-        "provider": "p",
-        "endpoint": "http://127.0.0.1/v1",
-        "request_model": "m",
-        "input_tokens": 10,
-        "output_tokens": 5,
-        "cost_nano": 100,
-        "duration_s": 1.0,
-        "status": "ok",
-    }
-    return Attempt(call_id, number, **{**usual, **changes})
-
-
-def intent(call_id: str = "c", number: int = 1) -> Attempt:
-    return Attempt(call_id, number, NOON, request_model="m")
 
 
 @pytest.fixture
@@ -656,6 +634,24 @@ def run_python(code: str, *arguments: str) -> str:
     return out.strip()
 
 
+def rollup_is_true(path: Path) -> bool:
+    """Whether the sums in the file are those that a rebuild of it gives."""
+    key, names = ", ".join(schema.ROLLUP_KEY), ", ".join((*schema.ROLLUP_SUMS, "fell"))
+    queries = (
+        f"SELECT {key}, {names} FROM rollup WHERE attempts OR hits ORDER BY {key}",
+        f"SELECT {key}, bucket, n FROM latency JOIN rollup ON id = rollup WHERE n "
+        f"ORDER BY {key}, bucket",
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        schema.prepare(db)
+        db.execute("BEGIN")
+        before = [db.execute(query).fetchall() for query in queries]
+        schema.rebuild(db)
+        after = [db.execute(query).fetchall() for query in queries]
+        db.execute("ROLLBACK")
+    return before == after and len(before[0]) > 0
+
+
 INSERTS = """
 import pathlib, sys, time
 from mmai_nb.ledger import Ledger
@@ -663,8 +659,17 @@ from mmai_nb.records import Attempt
 ledger = Ledger(pathlib.Path(sys.argv[1]))
 for n in range(int(sys.argv[3])):
     call_id = f"{sys.argv[2]}-{n}"
+    if n % 3 == 0:
+        ledger.begin(Attempt(f"{call_id}-fell", 1, time.time(), request_model="down"))
+        ledger.finish(
+            Attempt(f"{call_id}-fell", 1, time.time(), request_model="down", status="error")
+        )
+        ledger.begin(Attempt(f"{call_id}-fell", 2, time.time(), request_model="up"))
+        ledger.finish(
+            Attempt(f"{call_id}-fell", 2, time.time(), request_model="up", status="ok", cost_nano=0)
+        )
     ledger.begin(Attempt(call_id, 1, time.time()))
-    ledger.finish(Attempt(call_id, 1, time.time(), status="ok", cost_nano=n))
+    ledger.finish(Attempt(call_id, 1, time.time(), status="ok", cost_nano=n, duration_s=n / 7))
     if not ledger.pending:
         print(call_id, flush=True)
 ledger.close()
@@ -683,6 +688,7 @@ def test_a_killed_process_loses_no_row_that_it_had_acknowledged(path):
             process.kill()
             lines = process.stdout.read().split("\n")
         acknowledged |= set(lines[:-1])  # the last may be torn
+        assert rollup_is_true(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     kept = {call_id for call_id, _, status in seen(path) if status == "ok"}
@@ -698,8 +704,9 @@ def test_four_processes_that_write_at_once_lose_no_row(path):
             process.communicate(timeout=60)
         assert process.returncode == 0
     ledger = Ledger(path)
-    assert len(seen(path)) == 800
-    assert ledger.summary()["cost_usd"].tolist() == [4 * sum(range(200)) / 1e9]
+    assert len(seen(path)) == 4 * (200 + 2 * 67)  # every third call beside one that fell back
+    assert ledger.summary(None)["cost_usd"].tolist() == [4 * sum(range(200)) / 1e9]
+    assert rollup_is_true(path)
     ledger.close()
 
 
@@ -724,48 +731,9 @@ def test_a_forked_child_writes_through_a_connection_of_its_own(ledger, path):
 
 # -- the frame
 
-texts = st.none() | st.text(max_size=8)
-counts = st.none() | st.integers(0, 10**12)
-seconds = st.none() | st.floats(0, 1e6)
-attempts = st.lists(
-    st.builds(
-        Attempt,
-        call_id=st.text(alphabet="abc", max_size=2),
-        attempt=st.integers(1, 4),
-        ts=st.floats(0, 4e9),
-        session=st.text(max_size=3),
-        notebook=texts,
-        tag=texts,
-        request_model=st.sampled_from(["m", "n", ""]),
-        response_model=texts,
-        tier=texts,
-        complexity=st.none() | st.floats(0, 1),
-        input_tokens=counts,
-        output_tokens=counts,
-        tokens_estimated=st.booleans(),
-        cost_nano=counts,
-        saved_nano=counts,
-        baseline_nano=counts,
-        duration_s=seconds,
-        cache_hit=st.booleans(),
-        status=st.sampled_from(["unknown", "ok", "error", "partial", "adapted", "cancelled"]),
-        error_type=texts,
-        simulated=st.booleans(),
-    ),
-    max_size=6,
-    unique_by=lambda a: (a.call_id, a.attempt),
-)
-
-
-def kept(rows: list[Attempt]) -> Ledger:
-    ledger = Ledger(None)
-    for row in rows:
-        ledger.record(row)
-    return ledger
-
 
 @settings(max_examples=20)
-@given(attempts)
+@given(any_attempts)
 def test_the_frame_has_its_columns_and_dtypes_for_any_rows(rows):
     frame, empty = kept(rows).frame(), kept([]).frame()
     assert list(frame.columns) == list(empty.columns) == COLUMNS
@@ -783,7 +751,7 @@ def test_the_dtypes_of_the_frame(ledger):
 
 
 @settings(max_examples=20)
-@given(attempts)
+@given(any_attempts)
 def test_the_frames_money_is_what_went_in(rows):
     money = kept(rows).frame()["cost_usd"].dropna()
     assert sum(round(usd * 1e9) for usd in money) == sum(a.cost_nano or 0 for a in rows)
@@ -827,183 +795,10 @@ def test_a_frame_tells_whether_older_rows_were_left_out():
 
 def test_the_default_limit_warns_when_it_leaves_rows_out(monkeypatch):
     ledger = kept([attempt(f"c{n}") for n in range(3)])
-    monkeypatch.setattr(room, "MOST_ROWS", 2)
+    monkeypatch.setattr(reading, "MOST_ROWS", 2)
     with pytest.warns(LedgerWarning, match="newest 2 rows"):
         frame = ledger.frame(limit=2)
     assert list(frame["call_id"]) == ["c1", "c2"]
-
-
-# -- the summary
-
-
-def summed(rows: list[Attempt], by: Any = "model") -> list[dict[str, Any]]:
-    return kept(rows).summary(by).to_dict("records")
-
-
-def test_a_summary_counts_sums_and_rates():
-    hit = {"cache_hit": True, "cost_nano": 0, "saved_nano": 70}
-    (row,) = summed(
-        [
-            attempt("a", duration_s=1.0, baseline_nano=400),
-            attempt("b", 1, status="error", cost_nano=0, error_type="ServerError"),
-            attempt("b", 2, duration_s=3.0, cost_nano=200, baseline_nano=150),
-            attempt("c", **hit),
-            attempt("d", **hit, duration_s=50.0),
-        ],
-    )
-    assert row == {
-        "model": "m",
-        "simulated": False,
-        "calls": 4,
-        "attempts": 3,
-        "input_tokens": 30,
-        "output_tokens": 15,
-        "cost_usd": 300 / 1e9,
-        "unknown_cost": 0,
-        "cache_hit_rate": 0.5,
-        "fallback_rate": 0.0,
-        "error_rate": pytest.approx(1 / 3),
-        "p50_s": 2.0,
-        "p95_s": pytest.approx(2.9),
-        "saved_by_cache_usd": 140 / 1e9,
-        "saved_by_routing_usd": 250 / 1e9,
-    }
-
-
-def test_a_call_fell_back_if_another_model_answered_than_the_one_asked_first():
-    rows = [
-        attempt("a", 1, status="error", request_model="first"),
-        attempt("a", 2, status="error", request_model="first"),
-        attempt("a", 3, request_model="second"),
-        attempt("b", 1, request_model="first"),
-        attempt("c", 1, status="error", request_model="first"),
-        attempt("d", 1, status="adapted", request_model="first"),
-        attempt("d", 2, request_model="first"),
-    ]
-    rates = {row["model"]: row["fallback_rate"] for row in summed(rows)}
-    assert rates == {"first": 0.25, "second": 1.0}
-    (whole,) = summed(rows, "provider")
-    assert (whole["calls"], whole["fallback_rate"]) == (4, 0.25)
-
-
-def test_the_same_model_at_another_endpoint_is_a_fallback():
-    rows = [attempt("a", 1, status="error"), attempt("a", 2, endpoint="http://127.0.0.2/v1")]
-    assert summed(rows)[0]["fallback_rate"] == 1.0
-
-
-def test_cost_is_nan_only_where_nothing_billed_has_a_price():
-    def cost(*rows: Attempt) -> tuple[Any, int]:
-        (row,) = summed(list(rows))
-        return row["cost_usd"], row["unknown_cost"]
-
-    unpriced = attempt("a", cost_nano=None)
-    free = attempt("b", status="error", cost_nano=0)
-    hit = attempt("c", cache_hit=True, cost_nano=0)
-    assert str(cost(unpriced)) == "(nan, 1)"
-    assert str(cost(unpriced, free, hit)) == "(nan, 1)"
-    assert cost(unpriced, attempt("d")) == (100 / 1e9, 1)
-    assert cost(free, hit) == (0.0, 0)
-    assert cost(attempt("e", status="error", cost_nano=None)) == (0.0, 0)
-
-
-def test_an_attempt_whose_outcome_is_not_known_may_have_been_billed():
-    (row,) = summed([intent(), attempt("d")])
-    assert (row["unknown_cost"], row["error_rate"]) == (1, 0.0)
-    (row,) = summed([replace(intent(), error_type="TimedOutError"), attempt("d")])
-    assert (row["unknown_cost"], row["error_rate"]) == (1, 0.5)
-
-
-def test_savings_are_nan_where_they_are_not_known_and_0_where_there_are_none():
-    (row,) = summed([attempt("a", cost_nano=0, cache_hit=True)])
-    assert str(row["saved_by_cache_usd"]) == "nan"
-    assert row["saved_by_routing_usd"] == 0.0
-    (row,) = summed([attempt("a")])
-    assert row["saved_by_cache_usd"] == 0.0
-    assert str(row["saved_by_routing_usd"]) == "nan"
-
-
-def test_simulated_money_stands_apart():
-    rows = summed([attempt("a"), attempt("b", simulated=True, cost_nano=7)])
-    assert [(r["simulated"], r["cost_usd"]) for r in rows] == [(False, 100 / 1e9), (True, 7 / 1e9)]
-
-
-def test_the_dearest_group_comes_first():
-    rows = [attempt("a", request_model="cheap"), attempt("b", request_model="dear", cost_nano=9999)]
-    assert [row["model"] for row in summed(rows)] == ["dear", "cheap"]
-
-
-def test_a_summary_can_be_grouped_by_several_columns():
-    rows = [
-        attempt("a", tag="x"),
-        attempt("b", tag=None),
-        attempt("c", tag="x", request_model="n", cost_nano=50),
-    ]
-    found = [(r["tag"], r["model"], r["calls"]) for r in summed(rows, ["tag", "model", "tag"])]
-    assert len(found) == 3
-    assert ("x", "m", 1) in found
-    assert ("x", "n", 1) in found
-
-
-@pytest.mark.skipif(not hasattr(time, "tzset"), reason="needs tzset")
-def test_a_day_is_the_users_own_day(monkeypatch):
-    rows = [attempt("a", ts=NOON), attempt("b", ts=NOON + 8 * 3600)]
-    try:
-        monkeypatch.setenv("TZ", "UTC+0")
-        time.tzset()
-        assert [r["day"] for r in summed(rows, "day")] == ["2026-01-01"]
-        monkeypatch.setenv("TZ", "XYZ-5")  # five hours ahead of UTC
-        time.tzset()
-        assert [r["day"] for r in summed(rows, "day")] == ["2026-01-01", "2026-01-02"]
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-
-
-@pytest.mark.parametrize("by", sorted(tables.GROUPS))
-def test_every_group_gives_the_same_sums(by):
-    rows = [attempt(f"c{n}", cost_nano=n) for n in range(4)]
-    assert sum(row["cost_usd"] for row in summed(rows, by)) == pytest.approx(6 / 1e9)
-
-
-@pytest.mark.parametrize(
-    ("by", "hint"), [("modell", "'model'"), ("xyz", "provider"), ([], "model"), (["model", 3], "3")]
-)
-def test_an_unknown_group_is_an_option_error_that_helps(by, hint):
-    with pytest.raises(OptionError, match=hint) as caught:
-        kept([]).summary(by)
-    assert len(str(caught.value)) <= 200
-
-
-@settings(max_examples=20)
-@given(attempts, st.sampled_from(["model", "day", "status", ["tag", "tier"]]))
-def test_the_summarys_money_is_what_went_in_and_its_dtypes_hold(rows, by):
-    summary, empty = kept(rows).summary(by), kept([]).summary(by)
-    assert summary.dtypes.astype(str).to_dict() == empty.dtypes.astype(str).to_dict()
-    shown = sum(round(usd * 1e9) for usd in summary["cost_usd"].dropna())
-    hidden = sum(
-        sum(a.cost_nano or 0 for a in group) for group in unknown_groups(rows, summary, by)
-    )
-    assert shown + hidden == sum(a.cost_nano or 0 for a in rows)
-    assert summary["attempts"].sum() == sum(not a.cache_hit for a in rows)
-
-
-def unknown_groups(rows: list[Attempt], summary: Any, by: Any) -> list[list[Attempt]]:
-    """The rows of the groups whose cost is NaN: only their cache hits and failures have a price."""
-    unpriced = [a for a in rows if a.cost_nano is None]
-    assert summary["cost_usd"].isna().sum() <= len(unpriced)
-    groups: dict[Any, list[Attempt]] = {}
-    for a in rows:
-        day = time.strftime("%Y-%m-%d", time.localtime(a.ts))
-        key = {"model": a.request_model, "day": day, "status": a.status}.get(
-            str(by), (a.tag, a.tier)
-        )
-        groups.setdefault((key, a.simulated), []).append(a)
-    return [g for g in groups.values() if not priced(g)]
-
-
-def priced(group: list[Attempt]) -> bool:
-    billed = [a for a in group if not a.cache_hit and a.status not in ("error", "adapted")]
-    return not billed or any(a.cost_nano is not None for a in billed)
 
 
 def test_pandas_is_not_imported_to_write():

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..engine import Engine
-from ..tables import GROUPS
+from ..sums import GROUPS
 from .page import Command
 from .registry import EngineGetter, Subcommand, one_of
 

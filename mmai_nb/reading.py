@@ -1,0 +1,200 @@
+"""What can be read of a ledger: its rows and the sums over them, as DataFrames.
+
+How the file is opened and which rows are not in it yet is the ledger's own business.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar, Unpack
+
+from . import sums, tables
+from .errors import LedgerWarning, OptionError
+from .selection import Filters, Moment, Names, of_rows, of_sums
+from .values import nearest, shown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["MOST_ROWS", "Reading"]
+
+T = TypeVar("T")
+
+MOST_ROWS = 100_000
+"""What `frame` reads if it is not told."""
+
+
+class Reading:
+    """The part of a ledger that only reads."""
+
+    def _read(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
+        """The query's result over the rows, named by its second argument, pending ones included."""
+        raise NotImplementedError
+
+    def _mend_if_seen(self) -> None:
+        """Make the sums anew where it shows that they do not fit the rows."""
+
+    def frame(
+        self,
+        *,
+        limit: int | None = MOST_ROWS,
+        since: Moment = None,
+        until: Moment = None,
+        call_id: str | None = None,
+        **only: Unpack[Filters],
+    ) -> DataFrame:
+        """The rows as a DataFrame, newest last; tokens, USD and seconds, unknown is NA or NaN.
+
+        The dtypes are the same for any rows, none included. `frame.attrs["truncated"]` tells
+        whether older rows were left out; the default limit warns of it too.
+
+        Args:
+            limit: how many of the newest rows at most; None: all.
+            since: only rows from then on: a datetime, a date, seconds since the epoch, or a word
+                such as "today", "week", "month" or "7d".
+            until: only rows before then; likewise.
+            call_id: only rows of that call.
+            only: only rows of that model, provider, tier, notebook or tag, one or several, "" for
+                none; or by `simulated`.
+
+        Raises:
+            OptionError: limit is negative, or another value is wrong.
+        """
+        if limit is not None and (not isinstance(limit, int) or limit < 0):
+            raise OptionError(f"limit must be 0 or more, or None for all rows, not {shown(limit)}")
+        where = of_rows(since, until, {"call_id": call_id, **only})
+        one_more = None if limit is None else limit + 1
+        rows = self._read(lambda db, source: tables.fetch(db, source, where, one_more))
+        cut = limit is not None and len(rows) > limit
+        frame = tables.frame(rows[1:] if cut else rows)
+        frame.attrs["truncated"] = cut
+        if cut and limit == MOST_ROWS:
+            warnings.warn(
+                f"only the newest {limit:,} rows are shown; limit=None gives all",
+                LedgerWarning,
+                stacklevel=2,
+            )
+        return frame
+
+    def summary(
+        self,
+        by: Names = "model",
+        since: Moment = None,
+        until: Moment = None,
+        **only: Unpack[Filters],
+    ) -> DataFrame:
+        """Calls, tokens, money, rates and latency by group; simulated money has rows of its own.
+
+        A call counts where its first attempt went, so that `calls` add up over any grouping: a
+        model that only stood in for others has attempts and no calls. `attempts` are requests that
+        were sent; tokens and money are theirs. `unknown_cost` counts attempts that may have been
+        billed and have no price: `cost_usd` is the sum of the others, NaN if there are none, and
+        `cost_per_call_usd` is that sum over all calls. `cache_hit_rate` is the share of answers
+        that the cache gave, `fallback_rate` the share of calls that another model answered than
+        the one asked first, `error_rate` the share of attempts that failed. `p50_s` and `p95_s`
+        are seconds of attempts that were answered, true to 5 %. `saved_by_routing_usd` compares
+        with the strongest tier's first model for the same tokens.
+
+        Args:
+            by: one or several of model, provider, tier, notebook, tag, hour, day, month (local
+                time), response_model, endpoint, session, status, error_type, finish_reason; None
+                for the totals. The last six are summed from the rows, which takes its time.
+            since: only from then on; as in `frame`, but the quarter of an hour counts whole.
+            until: only before then; likewise.
+            only: as in `frame`.
+
+        Raises:
+            OptionError: there is no such group, or a value is wrong.
+        """
+        query = sums.Query(_groups(by, sums.GROUPS), of_sums(since, until, only))
+        return self._read_sums(lambda db, source: sums.summary(db, source, query))
+
+    def series(
+        self,
+        by: Names = "model",
+        step: str = "day",
+        since: Moment = "30d",
+        until: Moment = None,
+        **only: Unpack[Filters],
+    ) -> DataFrame:
+        """The figures of `summary` but for latencies, per period and group, oldest first.
+
+        `start` is when the period begins, in local time. Periods without calls have no row.
+
+        Args:
+            by: one or several of model, provider, tier, notebook, tag; None for all together.
+            step: hour, day or month.
+            since: as in `summary`.
+            until: as in `summary`.
+            only: as in `frame`.
+
+        Raises:
+            OptionError: there is no such group or step, or a value is wrong.
+        """
+        if step not in sums.PERIODS:
+            raise OptionError(f"step must be hour, day or month, not {shown(step)}")
+        groups = (step, *_groups(by, sums.ROLLED))
+        query = sums.Query(groups, of_sums(since, until, only), "period_start")
+        return self._read_sums(lambda db, source: sums.series(db, source, query))
+
+    def latencies(
+        self,
+        by: Names = "model",
+        since: Moment = "30d",
+        until: Moment = None,
+        **only: Unpack[Filters],
+    ) -> DataFrame:
+        """Per group: attempts that were answered, and p50, p90, p95 and p99 of their seconds.
+
+        The seconds are true to 5 %. Slowest first; periods in their order.
+
+        Args:
+            by: one or several of model, provider, tier, notebook, tag, hour, day, month; None for
+                all together.
+            since: as in `summary`.
+            until: as in `summary`.
+            only: as in `frame`.
+
+        Raises:
+            OptionError: there is no such group, or a value is wrong.
+        """
+        groups = _groups(by, (*sums.ROLLED, *sums.PERIODS))
+        query = sums.Query(groups, of_sums(since, until, only))
+        return self._read_sums(lambda db, source: sums.latencies(db, source, query))
+
+    def choices(
+        self, since: Moment = None, until: Moment = None, **only: Unpack[Filters]
+    ) -> dict[str, list[str]]:
+        """The names that occur, sorted, of each kind: model, provider, tier, notebook, tag.
+
+        Args:
+            since: as in `summary`.
+            until: as in `summary`.
+            only: as in `frame`.
+
+        Raises:
+            OptionError: a value is wrong.
+        """
+        where = of_sums(since, until, only)
+        return self._read_sums(lambda db, source: sums.choices(db, source, where))
+
+    def _read_sums(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
+        self._mend_if_seen()
+        return self._read(query)
+
+
+def _groups(by: Names, known: Sequence[str]) -> tuple[str, ...]:
+    """The names to group by, each once.
+
+    Raises:
+        OptionError: one of them is none of the known.
+    """
+    several = isinstance(by, Iterable) and not isinstance(by, str)
+    names: list[str] = list(by or ()) if several else [] if by is None else [str(by)]
+    for name in names:
+        if name not in known:
+            hint = nearest(name, known) or f": take {', '.join(known)}"
+            raise OptionError(f"by={str(name)[:40]!r} is no column to group by{hint}")
+    return tuple(dict.fromkeys(names))

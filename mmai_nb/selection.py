@@ -1,0 +1,179 @@
+"""Which rows of the ledger are meant: a period, in dates or in words, and names; checked.
+
+This module opens no file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence, Set
+from datetime import date, datetime, time, timedelta
+from numbers import Real
+from typing import Any, TypeAlias, TypedDict
+
+from .errors import OptionError
+from .schema import ROLLUP_KEY, SLOT_S, Where
+from .values import nearest, shown
+
+__all__ = ["Filters", "Moment", "Names", "is_period", "moment", "of_rows", "of_sums"]
+
+Moment: TypeAlias = datetime | date | float | str | None
+"""A moment: with a zone or in local time, a day, seconds since the epoch, or a word."""
+
+Names: TypeAlias = str | Sequence[str] | None
+"""One name or several; None is any."""
+
+
+class Filters(TypedDict, total=False):
+    """What rows can be chosen by; "" chooses those that have no such name."""
+
+    model: Names
+    provider: Names
+    tier: Names
+    notebook: Names
+    tag: Names
+    simulated: bool | None
+
+
+_DAYS = re.compile(r"(\d{1,6}) ?d(?:ays?)?", re.IGNORECASE)
+_WORDS = ("today", "week", "month", "year", "all")
+_LATEST = 1e11
+"""Seconds since the epoch, in the year 5138: what is greater was meant to be milliseconds."""
+
+
+def is_period(word: str) -> bool:
+    """Whether `moment` knows the word, such as today, week or 7d; dates are none."""
+    return word.lower() in _WORDS or _DAYS.fullmatch(word) is not None
+
+
+def moment(value: Moment, name: str = "since") -> float | None:
+    """A moment in seconds since the epoch; None is any time.
+
+    Words: today, week (since Monday), month, year, all, and 7d for the last 7 days, today among
+    them: each from a local midnight on. Also dates such as 2026-01-31 and 2026-01-31T12:00.
+
+    Args:
+        value: what the user gave.
+        name: of the argument, for the error.
+
+    Raises:
+        OptionError: it is no moment.
+    """
+    if value is None:
+        return None
+    try:
+        found = _seconds(value)
+    except (ValueError, OverflowError, OSError):
+        found = math.nan
+    if found is None:
+        return None
+    if not math.isfinite(found) or found > _LATEST:
+        raise OptionError(
+            f"{name}={shown(str(value))} is no moment: take a date such as 2026-01-31, a datetime, "
+            'seconds since the epoch, "today", "week", "month", "all" or "7d"'
+        )
+    return found
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, str):
+        return _worded(value.strip().lower())
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, date):
+        return _midnight(value)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    return math.nan
+
+
+def _worded(word: str) -> float | None:
+    today = date.today()
+    if word == "all":
+        return None
+    if days := _DAYS.fullmatch(word):
+        return _midnight(today - timedelta(days=max(int(days[1]), 1) - 1))
+    begins = {
+        "today": today,
+        "week": today - timedelta(days=today.weekday()),
+        "month": today.replace(day=1),
+        "year": today.replace(month=1, day=1),
+    }
+    return _midnight(begins[word]) if word in begins else datetime.fromisoformat(word).timestamp()
+
+
+def _midnight(day: date) -> float:
+    return datetime.combine(day, time()).timestamp()
+
+
+def of_sums(since: Moment, until: Moment, only: Mapping[str, Any]) -> Where:
+    """The condition on the rollup: the slots that the period touches, and the names.
+
+    Raises:
+        OptionError: a value is wrong.
+    """
+    first, last = _period(since, until)
+    where, values = _named(only, {name: name for name in ROLLUP_KEY})
+    if first is not None:
+        where.append("slot >= :since")
+        values["since"] = math.floor(first / SLOT_S)
+    if last is not None:
+        where.append("slot < :until")
+        values["until"] = math.ceil(last / SLOT_S)
+    return " AND ".join(where) or "1", values
+
+
+def of_rows(since: Moment, until: Moment, only: Mapping[str, Any]) -> Where:
+    """The condition on attempts `r`: from `since` on, before `until`, the names, the call.
+
+    Raises:
+        OptionError: a value is wrong.
+    """
+    first, last = _period(since, until)
+    where, values = _named(only, {**ROLLUP_KEY, "call_id": "r.call_id"})
+    if first is not None:
+        where.append("r.ts >= :since")
+        values["since"] = first
+    if last is not None:
+        where.append("r.ts < :until")
+        values["until"] = last
+    return " AND ".join(where) or "1", values
+
+
+def _period(since: Moment, until: Moment) -> tuple[float | None, float | None]:
+    first, last = moment(since, "since"), moment(until, "until")
+    if first is not None and last is not None and first >= last:
+        raise OptionError(f"since={shown(since)} must be before until={shown(until)}")
+    return first, last
+
+
+def _named(
+    only: Mapping[str, Any], columns: Mapping[str, str]
+) -> tuple[list[str], dict[str, object]]:
+    where, values = list[str](), dict[str, object]()
+    for name, wanted in only.items():
+        if name not in columns or name == "slot":
+            known = [column for column in columns if column != "slot"]
+            hint = nearest(name, known) or f": take {', '.join(known)}"
+            raise OptionError(f"rows cannot be chosen by {shown(name)}{hint}")
+        if wanted is None:
+            continue
+        named = {f"{name}{n}": value for n, value in enumerate(_checked(name, wanted))}
+        marks = ", ".join(f":{mark}" for mark in named)
+        where.append(f"{columns[name]} IN ({marks})")
+        values |= named
+    return where, values
+
+
+def _checked(name: str, wanted: Any) -> Sequence[object]:
+    """The values that are wanted of a column, one or several."""
+    if name == "simulated":
+        if not isinstance(wanted, bool):
+            raise OptionError(f"simulated must be True, False or None, not {shown(wanted)}")
+        return [wanted]
+    names = [wanted] if isinstance(wanted, str) else wanted
+    several = isinstance(names, Sequence | Set) and not isinstance(names, bytes)
+    if not several or not all(isinstance(each, str) for each in names):
+        raise OptionError(f"{name} must be a text or several, not {shown(wanted)}")
+    return [*names]
