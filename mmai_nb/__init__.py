@@ -3,7 +3,7 @@
 The plan of the house. A module imports only from floors below its own; a test holds the code to it.
 
     9  magic
-    8  commands display api cell_line traits
+    8  commands display panels api cell_line traits
     7  engine
     6  resources
     5  client replaying
