@@ -31,6 +31,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from .drafts import KeyPath, by_name, plain
 from .errors import ConfigError, OptionError, UnknownModelError
@@ -256,9 +257,14 @@ class Settings(_Frozen):
         if models is None:
             return aliases
         for alias in aliases:
-            if alias == "auto" or alias in models:
-                raise ValueError(f"{shown(alias)} is taken: choose another name")
-            _find(alias, models, aliases)
+            if alias in ("auto", "demo"):
+                raise _alias_fault(alias, "is a reserved word: choose another name")
+            if alias in models:
+                raise _alias_fault(alias, "is a model already: choose another name")
+            try:
+                _find(alias, models, aliases)
+            except ValueError as error:
+                raise _alias_fault(alias, str(error)) from None
         return aliases
 
     @field_validator("tiers")
@@ -288,6 +294,13 @@ class Settings(_Frozen):
             _find(name, models, aliases)
         return name
 
+    @model_validator(mode="after")
+    def _aliases_hide_no_tier(self) -> Self:
+        for tier in self.tiers:
+            if tier.name in self.aliases:
+                raise _alias_fault(tier.name, "is a tier already: choose another name")
+        return self
+
     @property
     def strongest(self) -> str | None:
         """The first model of the last tier, against which savings are counted."""
@@ -316,6 +329,18 @@ class Settings(_Frozen):
         except ValueError as error:
             raise UnknownModelError(_said(f"{error} (%ai models shows them all)")) from None
 
+    def names(self, typed: str = "") -> list[str]:
+        """What `find` understands and begins like what is typed: one name for each model.
+
+        Aliases and the models' own names first; ids, "provider/id" and "provider:id" where only
+        they fit, and preset models without a key where no other model does.
+        """
+        aliases = [alias for alias in self.aliases if _begins(alias, typed)]
+        found = _names_like(typed, self.models)
+        if typed and not found:
+            found = _names_like(typed, _preset_specs())
+        return [*aliases, *found]
+
     def tier(self, name: str) -> Tier:
         """A tier by its name.
 
@@ -331,6 +356,10 @@ class Settings(_Frozen):
 
 def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, list | dict) and not value)
+
+
+def _alias_fault(alias: str, why: str) -> PydanticCustomError:
+    return PydanticCustomError("alias", "{why}", {"alias": alias, "why": why})
 
 
 def _check_bounds(tiers: tuple[Tier, ...]) -> None:
@@ -370,6 +399,21 @@ def _find(name: str, models: Mapping[str, ModelSpec], aliases: Mapping[str, str]
         known = {*models, *aliases, *(spec.model for spec in models.values())} or _preset_specs()
         raise ValueError(f"no model {shown(wanted)}{nearest(wanted, known, n=3)}")
     return found[0]
+
+
+def _names_like(typed: str, models: Mapping[str, ModelSpec]) -> list[str]:
+    """The first name of each model that begins like what is typed."""
+    ids = Counter(spec.model for spec in models.values())
+    found = []
+    for spec in models.values():
+        names = [spec.name, *([spec.model] if ids[spec.model] == 1 else [])]
+        names += [f"{spec.provider}{mark}{spec.model}" for mark in "/:" if mark in typed]
+        found += [name for name in names if _begins(name, typed)][:1]
+    return found
+
+
+def _begins(name: str, typed: str) -> bool:
+    return name.casefold().startswith(typed.casefold())
 
 
 def _matches(name: str, models: Mapping[str, ModelSpec]) -> list[ModelSpec]:
@@ -427,6 +471,8 @@ def _first_fault(error: ValidationError) -> Any:
 
 
 def _path(fault: Mapping[str, Any]) -> KeyPath:
+    if fault["type"] == "alias":
+        return ("aliases", fault["ctx"]["alias"])
     return tuple(part for part in fault["loc"] if part != "[key]")
 
 

@@ -182,6 +182,8 @@ def fault_sentence(fault: Mapping[str, Any], path: tuple[str | int, ...]) -> str
     wish = _WISHES.get(fault["type"]) or str(fault["msg"]).replace("Input should be", "must be")
     if fault["type"] == "value_error":
         wish = str(fault["ctx"]["error"])
+    if fault["type"] == "literal_error":
+        wish += nearest(fault["input"], re.findall("'([^']+)'", wish))
     value = simple(fault["input"])
     plain = value is None or isinstance(value, str | int | float | Decimal | PurePath)
     secret = path[-1:] == ("api_key_env",) or (isinstance(value, str) and {"@", "?"} & {*value})
@@ -216,7 +218,8 @@ def similar(word: object, known: Iterable[str], n: int = 1, least: float = 0.5) 
     by_folded: dict[str, str] = {}
     for name in known:
         by_folded.setdefault(name[:200].casefold(), name)
-    typed = str(word)[:200].casefold()
+    word = simple(word)
+    typed = word[:200].casefold() if isinstance(word, str) else ""
     begins = [name for name in by_folded if len(typed) > 3 and name.startswith(typed)]
     near = difflib.get_close_matches(typed, by_folded, n=n, cutoff=least)
     return [by_folded[name] for name in dict.fromkeys((*sorted(begins, key=len), *near))][:n]

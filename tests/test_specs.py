@@ -253,8 +253,10 @@ def test_a_circle_of_aliases_is_shown():
 def test_an_alias_leads_to_a_model_and_hides_none():
     settings = Settings(models=models("m"))
     assert "no model 'nn'" in refused(settings, aliases={"a": "nn"})
-    assert "is taken" in refused(settings, aliases={"m": "m"})
-    assert "is taken" in refused(settings, aliases={"auto": "m"})
+    assert "aliases.m: is a model already" in refused(settings, aliases={"m": "m"})
+    assert "aliases.simple: is a tier already" in refused(settings, aliases={"simple": "m"})
+    assert "aliases.demo: is a reserved word" in refused(settings, aliases={"demo": "m"})
+    assert "aliases.auto: is a reserved word" in refused(settings, aliases={"auto": "m"})
 
 
 def test_no_model_may_be_called_auto():

@@ -6,40 +6,68 @@ module here holds one family of them in its `COMMANDS`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from ..errors import MmaiError
 from ..values import shown, similar
-from . import asking, spending, stored, tuning
+from . import aliases, asking, spending, stored, tuning
 from .asking import route_page
+from .helping import TOPICS, help_page
 from .page import Command, Page
-from .registry import EngineGetter, Subcommand
+from .registry import PATHS, EngineGetter, Subcommand
 
-__all__ = ["SUBCOMMANDS", "Page", "command_for", "near_command", "route_page"]
+__all__ = [
+    "FAMILIES",
+    "PATHS",
+    "Page",
+    "command_for",
+    "help_page",
+    "near_command",
+    "route_page",
+    "words_after",
+]
 
-SUBCOMMANDS: tuple[Subcommand, ...] = (
-    *tuning.COMMANDS,
-    *asking.COMMANDS,
-    *spending.COMMANDS,
-    *stored.COMMANDS,
-)
-"""All of them, in the order of the help page."""
+FAMILIES: Mapping[str, tuple[Subcommand, ...]] = {
+    "models and settings": (*tuning.COMMANDS, *aliases.family(lambda: _BY_NAME)),
+    "questions and answers": asking.COMMANDS,
+    "what it cost": spending.COMMANDS,
+    "what is kept": stored.COMMANDS,
+}
+"""All subcommands under their headings, in the order of the help page."""
 
-_BY_NAME = {name: sub for sub in SUBCOMMANDS for name in (sub.name, *sub.names)}
+_BY_NAME: Mapping[str, Subcommand] = {
+    n: sub for family in FAMILIES.values() for sub in family for n in (sub.name, *sub.names)
+}
 
 
-def command_for(line: str, engine: EngineGetter, cell_help: str) -> Command | None:
+def command_for(line: str, engine: EngineGetter, options: str) -> Command | None:
     """What the line asks for, or None when it is a question.
 
     Args:
         line: all that stands behind `%ai`.
         engine: gives the engine; called only by commands that need one.
-        cell_help: the options of `%%ai`, for the help page.
+        options: the options of `%%ai`, for the help page.
     """
     head, _, rest = line.strip().partition(" ")
     rest = rest.strip()
-    if head in ("help", "-h", "--help", "") and (rest in ("", "help") or rest in _BY_NAME):
-        return lambda: _help(rest, cell_help)
+    if head in ("help", "-h", "--help", "") and len(rest.split()) < 2:
+        topic = "" if rest == "help" else rest
+        return lambda: help_page(topic, FAMILIES, options)
     found = _BY_NAME.get(head)
     return None if found is None else found.parse(rest, engine)
+
+
+def words_after(words: Sequence[str], engine: EngineGetter) -> Iterable[str]:
+    """The words of commands that may come next behind `%ai` and these words.
+
+    Raises:
+        LookupError: the first of them is no subcommand, so the line is a question.
+    """
+    if not words:
+        return (*_BY_NAME, "help")
+    if words[0] == "help":
+        return () if words[1:] else (*TOPICS, *_BY_NAME)
+    return _BY_NAME[words[0]].complete(words[1:], engine)
 
 
 def near_command(line: str, engine: EngineGetter) -> str:
@@ -63,19 +91,3 @@ def _near_word(found: Subcommand, words: list[str], engine: EngineGetter) -> str
     if not near:
         return found.usage
     return f"no {shown(words[0])} in %ai {found.name}; did you mean %ai {found.name} {near[0]}?"
-
-
-_HELP_USAGE = "%ai help [TOPIC]: this page, or all about one command."
-
-
-def _help(topic: str, cell_help: str) -> Page:
-    if topic in _BY_NAME:
-        found = _BY_NAME[topic]
-        return Page("\n".join(filter(None, [found.usage, found.help])))
-    if topic:
-        return Page(_HELP_USAGE)
-    commands = "\n".join(f"  {line}" for line in (*(s.usage for s in SUBCOMMANDS), _HELP_USAGE))
-    return Page(
-        f"{cell_help.rstrip()}\n\n%ai a question on one line   asks it (%ai -- TEXT always asks)\n"
-        f"{commands}"
-    )

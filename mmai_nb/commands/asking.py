@@ -65,16 +65,27 @@ def _versions() -> Page:
     return Page("\n".join(f"{name} {version(name)}" for name in names))
 
 
+_LAST_HELP = """\
+    %ai What is the capital of Norway?
+
+    %ai last
+
+In Python it is ai.last(). What had come of an answer that was stopped or broke off is here, too."""
+
 COMMANDS = (
     Subcommand(
         "route",
         "%ai route TEXT: where TEXT would go, why, at what cost; sends nothing.",
         _route,
+        help="    %ai route Prove that there are infinitely many primes.",
     ),
-    Subcommand("last", "%ai last: the last answer, a partial one included.", _last),
+    Subcommand(
+        "last", "%ai last: the last answer, a partial one included.", _last, help=_LAST_HELP
+    ),
     Subcommand(
         "version",
         "%ai version: the versions of mmai_nb and of what it stands on.",
         _version,
+        help="    %ai version",
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from ..engine import Engine
@@ -42,11 +43,34 @@ COMMANDS = (
         "costs",
         "%ai costs [N]: the last N attempts (default 20); ai.costs() has them all.",
         _costs,
+        help="""\
+    %ai costs
+
+    %ai costs 5
+
+One row is one request, or one answer from the cache; a price that is not known is NaN. All columns:
+
+    import mmai_nb as ai
+    ai.costs()""",
     ),
     Subcommand(
         "stats",
         "%ai stats [model|tier|tag|day|…]: calls, cost, rates, latency, savings.",
         _stats,
         complete=one_of(*GROUPS),
+        help=f"""\
+One row for each value of a column, with what the cache and the routing have saved. Columns to sum
+up by:
+
+{fill(", ".join(GROUPS), 96, initial_indent="  ", subsequent_indent="  ")}
+
+    %ai stats
+
+    %ai stats day
+
+Several at once, in Python:
+
+    import mmai_nb as ai
+    ai.summary(["model", "tag"])""",
     ),
 )

@@ -29,5 +29,25 @@ COMMANDS = (
         "%ai cache [clear|trim]: how many answers are kept and where; clear forgets them all.",
         _cache,
         complete=one_of("clear", "trim"),
+        help="""\
+The same question to the same model is paid for once: the answer is kept on your disk, for all your
+notebooks. A footer that begins with "cached" tells so, and what was saved.
+
+    %ai cache
+
+    %ai cache trim
+
+trim takes out what is older than cache.max_age days, and the least used down to cache.max_bytes;
+clear takes out everything. For one cell:
+
+    %%ai --refresh
+    What is the capital of Norway?
+
+    %%ai --no-cache
+    What is the capital of Norway?
+
+--refresh asks again and keeps the new answer, --no-cache neither looks nor keeps. For all cells:
+
+    %ai config cache.enabled false""",
     ),
 )

@@ -157,11 +157,48 @@ COMMANDS = (
         _models,
         names=("list",),
         complete=_model_words,
+        help="""\
+With a WORD only those whose name, provider or id holds it. Prices are US dollars per million
+tokens, the window is in tokens; `key` tells whether the key's variable is set, `tiers` where a
+model is tried when no model is named.
+
+    %ai models
+
+    %ai models demo
+
+Any other OpenAI-compatible server, in config.toml or with ai.configure(models={…}):
+
+    [models.mine]
+    base_url = "http://127.0.0.1:11434/v1"
+    model = "qwen3:8b"
+    input_price = 0
+    output_price = 0""",
     ),
     Subcommand(
         "config",
         "%ai config [KEY [VALUE]]: the settings and their sources; or one; or change it.",
         _config,
         complete=_config_words,
+        help="""\
+    %ai config
+
+    %ai config temperature
+
+    %ai config temperature 0.5
+
+    %ai config temperature None
+
+None sets one back. A wrong value is an error, and changes nothing. A change lasts as long as the
+session; to keep it, write it into config.toml (~/.config/mmai_nb on Linux; MMAI_CONFIG names
+another file) or set a variable such as MMAI_TEMPERATURE:
+
+    temperature = 0.5
+    format = "text"
+
+    [cache]
+    max_age = 30
+
+The same from Python is ai.configure(temperature=0.5); some settings can also be set in IPython's
+own way, which %config MmaiMagics lists.""",
     ),
 )

@@ -1,0 +1,185 @@
+"""`%ai help`: one page with everything, and a page for each command and topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ..errors import OptionError
+from ..providers import known_providers
+from ..values import nearest, shown
+from .page import Page
+from .registry import Subcommand
+
+__all__ = ["TOPICS", "help_page"]
+
+Families = Mapping[str, Sequence[Subcommand]]
+
+USAGE = "%ai help [TOPIC]: this page, or all about one command or topic."
+
+
+def help_page(topic: str, families: Families, options: str) -> Page:
+    """The page on a topic; "" is the page with everything.
+
+    Args:
+        topic: a subcommand's name, or one of TOPICS.
+        families: the subcommands, under the heading they stand under.
+        options: the options of `%%ai` under theirs.
+
+    Raises:
+        OptionError: there is no such topic; names the nearest.
+    """
+    commands = [sub for family in families.values() for sub in family]
+    if not topic:
+        return Page(_overview(families, options))
+    for sub in commands:
+        if topic in (sub.name, *sub.names):
+            return Page(_on_command(sub))
+    if topic in TOPICS:
+        return Page(TOPICS[topic](options))
+    known = [*TOPICS, *(name for sub in commands for name in (sub.name, *sub.names))]
+    hint = nearest(topic, known) or f"; topics are {', '.join(TOPICS)} and the commands"
+    raise OptionError(f"no help on {shown(topic)}{hint}")
+
+
+def _overview(families: Families, options: str) -> str:
+    lines = [
+        *(options, ""),
+        "%ai a question on one line                 asks it; %ai -- TEXT asks what looks like a",
+        "                                           command, too; %mmai and %%mmai do the same",
+    ]
+    for title, family in families.items():
+        lines += ["", title, *(f"  {sub.usage}" for sub in family)]
+    return "\n".join([*lines, "", "help", f"  {USAGE}", f"  topics: {', '.join(TOPICS)}"])
+
+
+def _on_command(sub: Subcommand) -> str:
+    also = f"The same as %ai {' and %ai '.join(sub.names)}." if sub.names else ""
+    return "\n\n".join(filter(None, [sub.usage, also, sub.help]))
+
+
+def _options(options: str) -> str:
+    return f"""\
+{options}
+
+Values with spaces stand in quotes, and -o takes any parameter that the endpoint knows:
+
+    %%ai -s "You are a patient teacher" -t 0 --max-tokens 300 -o seed 7 --tag physics
+    Why is the sky blue?
+
+    %%ai simple --fallback demo-large --timeout 60 -v
+    What is 17 * 3?
+
+    %%ai --dry-run
+    Prove that there are infinitely many primes.
+
+--var and -q keep the answer for code:
+
+    %%ai -q --var answer
+    What is the capital of Norway?
+
+    print(answer.upper())
+
+What holds for every cell is a setting: %ai help config."""
+
+
+def _variables(options: str) -> str:
+    return """\
+A name in braces becomes the value of the variable: {name}, {name.attribute}, {name[key]}.
+
+    city = "Oslo"
+    facts = {"rivers": 2, "mayor": "Anne"}
+
+    %%ai
+    {city} has {facts[rivers]} rivers. Who is {facts[mayor]}?
+
+A value goes in as data, between fences that it cannot guess; {name!raw} leaves the fences away. A
+DataFrame goes in as its columns and first rows. Names are looked up, never evaluated: JSON, {x + 1}
+and other braces stay as typed. {{name}} gives {name}, and --raw switches all of it off:
+
+    %%ai --raw
+    Explain this f-string: "Welcome to {city}"
+
+A name one slip away from a variable's stops the cell before anything is sent; any other unknown
+name stays as typed, and the footer says so. {In[1]}, {Out[1]} and {Err[1]} are earlier cells."""
+
+
+def _formats(options: str) -> str:
+    return """\
+-f says how the answer is asked for and shown; %ai config format sets it for every cell.
+
+  markdown  shown as text with headings, lists, tables, code and formulas; the default
+  text      shown to the letter
+  code      asked for as one block of code; shown, and put into the next cell; never run
+  json      asked for as one JSON value; answer.parsed holds it
+  html      asked for as HTML; shown as source, never run
+
+    %%ai -f json --var primes
+    The first three primes, as a list
+
+    primes.parsed
+
+    %%ai -f code
+    A function that reverses a string"""
+
+
+def _keys(options: str) -> str:
+    wide = max(len(name) for name in known_providers())
+    rows = [
+        f"  {provider.name:<{wide}}  {' or '.join(provider.key_variables)}"
+        for provider in known_providers().values()
+    ]
+    return f"""\
+A key is looked for in the environment variable of its provider; models of the providers whose key
+is there are offered at once. Settings hold the variable's name (api_key_env), never a key.
+
+{chr(10).join(rows)}
+
+Set it before Jupyter starts. A key typed in a cell stays in IPython's history and in the notebook.
+The column `key` tells which are there:
+
+    %ai models
+
+With no key at all, the built-in demo answers in a notebook; it is no language model."""
+
+
+def _tiers(options: str) -> str:
+    return """\
+Without a model's name, a score from 0 (easy) to 1 (hard) chooses a tier, and the tier's models are
+tried in their order. --dry-run and %ai route tell where a prompt would go, and why:
+
+    %ai route Prove that there are infinitely many primes.
+
+A tier's name in place of a model's asks its models whatever the score:
+
+    %%ai complex
+    What is 17 * 3?
+
+Your own tiers, in config.toml or with ai.configure(tiers=[…]):
+
+    [models.small]
+    base_url = "http://127.0.0.1:11434/v1"
+    model = "qwen3:8b"
+
+    [models.large]
+    base_url = "http://127.0.0.1:11434/v1"
+    model = "qwen3:32b"
+
+    [[tiers]]
+    name = "simple"
+    up_to = 0.5
+    chain = ["small", "large"]
+
+    [[tiers]]
+    name = "complex"
+    up_to = 1.0
+    chain = ["large"]"""
+
+
+TOPICS: Mapping[str, Callable[[str], str]] = {
+    "options": _options,
+    "variables": _variables,
+    "formats": _formats,
+    "keys": _keys,
+    "tiers": _tiers,
+}
+"""Pages that are no command's, by topic; each takes the options of `%%ai`."""
