@@ -176,12 +176,12 @@ class Answer(str):
         """What a thinking model showed of its thoughts; no part of the answer."""
         return self._facts.completion.reasoning_text
 
-    def footer(self) -> str:
-        """One line: which model, why, tokens, cost, time, and what a reader should know."""
-        parts = [self.model, *_tier_words(self.route), *_token_words(self.usage)]
-        parts += self._money_words()
-        if not self.cache_hit and self.duration_s > 0:
-            parts.append(_duration(self.duration_s))
+    def footer(self, *, brief: bool = False) -> str:
+        """One line: which model, why, tokens, cost, time, and what a reader should know.
+
+        `brief` gives only the last of these.
+        """
+        parts = [] if brief else self._facts_words()
         parts += _failure_words(self.attempts)
         if self.finish_reason == "length":
             parts.append(f"cut at {self.usage.output_tokens:,} tokens")
@@ -191,6 +191,13 @@ class Answer(str):
             parts.append("not a language model")
         line = " · ".join(part for part in (*parts, *self.notes) if part)
         return redact(" ".join(markup.clean_text(line).split()))
+
+    def _facts_words(self) -> list[str]:
+        parts = [self.model, *_tier_words(self.route), *_token_words(self.usage)]
+        parts += self._money_words()
+        if not self.cache_hit and self.duration_s > 0:
+            parts.append(_duration(self.duration_s))
+        return parts
 
     def _money_words(self) -> list[str]:
         completion = self._facts.completion
@@ -212,12 +219,12 @@ class Answer(str):
         """The next display shows all of it again."""
         self._forget()
 
-    def mime_bundle(self, details: str = "") -> tuple[Bundle, Bundle]:
+    def mime_bundle(self, details: str = "", *, brief: bool = False) -> tuple[Bundle, Bundle]:
         """MIME data and metadata to show, with `details` as further lines under the footer."""
         data = render(
             self.text,
             self._facts.format,
-            self.footer(),
+            self.footer(brief=brief),
             reasoning=self.reasoning_text,
             details=details,
         )

@@ -37,8 +37,8 @@ class View(Protocol):
     def text(self, piece: str) -> None:
         """A piece of the answer came."""
 
-    def done(self, answer: Answer, details: str = "") -> None:
-        """The whole answer is there."""
+    def done(self, answer: Answer, details: str = "", *, brief: bool = False) -> None:
+        """The whole answer is there; `brief`: under it stands only what is amiss."""
 
     def stopped(self, words: str) -> None:
         """It ended early; what came stays, with `words` under it."""
@@ -53,7 +53,7 @@ class Silent:
     def text(self, piece: str) -> None:
         """Nothing is shown."""
 
-    def done(self, answer: Answer, details: str = "") -> None:
+    def done(self, answer: Answer, details: str = "", *, brief: bool = False) -> None:
         """Nothing is shown, and nothing later when the cell's value is."""
         answer.mark_shown()
 
@@ -102,9 +102,9 @@ class Notebook:
         size = sum(len(str(v).encode("utf-8", "replace")) for v in bundle.values())
         self._next = end + max(SHORTEST_GAP, size / SLOWEST_RATE, 5 * (end - begin))
 
-    def done(self, answer: Answer, details: str = "") -> None:
+    def done(self, answer: Answer, details: str = "", *, brief: bool = False) -> None:
         """The last state, with its footer; the cell's value does not show it a second time."""
-        bundle, metadata = answer.mime_bundle(details=details)
+        bundle, metadata = answer.mime_bundle(details=details, brief=brief)
         self._show(bundle, metadata)
         answer.mark_shown()
 
@@ -181,12 +181,12 @@ class Terminal:
         self._last = clean_text(piece) or self._last
         self._print(clean_text(piece))
 
-    def done(self, answer: Answer, details: str = "") -> None:
+    def done(self, answer: Answer, details: str = "", *, brief: bool = False) -> None:
         """Print what was not streamed; the footer is left for the prompt `Out[n]`."""
         if not self._last:
             self._print(clean_text(answer.text))
         self._print("\n\n")
-        answer.mark_shown(left="\n".join(filter(None, [answer.footer(), details])))
+        answer.mark_shown(left="\n".join(filter(None, [answer.footer(brief=brief), details])))
 
     def stopped(self, words: str) -> None:
         """Print the words on a line of their own."""

@@ -65,7 +65,7 @@ from .verdicts import Verdict, win_rates
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Engine", "default_engine"]
+__all__ = ["Engine", "default_engine", "made_engine"]
 
 TYPICAL_OUTPUT = 400
 """Tokens an answer is taken to have when its cost is estimated and no max_tokens is set."""
@@ -431,6 +431,11 @@ def default_engine() -> Engine:
         if _default is None:
             _default = Engine()
         return _default
+
+
+def made_engine() -> Engine | None:
+    """The default engine, or None while nobody has needed it."""
+    return _default
 
 
 def _recorded(

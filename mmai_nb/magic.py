@@ -10,47 +10,52 @@ import argparse
 import keyword
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.error import UsageError
-from IPython.core.magic import (
-    Magics,
-    line_cell_magic,
-    magics_class,
-    needs_local_scope,
-    no_var_expand,
-)
+from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
 
 from .cell_line import Parser, make_parser, parse_line, request_options
-from .traits import SettingTraits
+from .traits import ConfiguredMagics
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .answer import Answer
+    from .commands import Page
     from .comparison import Comparison
     from .display import View
     from .engine import Engine
 
 __all__ = ["MmaiMagics", "register", "unregister"]
 
+Magic = TypeVar("Magic", bound=Callable[..., Any])
+
+
+def _documented(magic: Magic) -> Magic:
+    """The magic with the help page as what `%ai?` shows, made when it is asked for."""
+    vars(magic)["getdoc"] = lambda: _help_page(make_parser())
+    return magic
+
 
 @magics_class
-class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
+class MmaiMagics(ConfiguredMagics):
     """The magics, over one engine."""
 
     def __init__(self, shell: InteractiveShell, engine: Engine | None = None) -> None:
-        super().__init__(shell)
-        self._ip, self._engine = shell, engine
+        super().__init__(shell, engine)
+        self._ip = shell
         self._local: Mapping[str, Any] = {}
         self._shown: Answer | Comparison | None = None
 
     @cached_property
-    def _parser(self) -> Parser:
+    def parser(self) -> Parser:
+        """The parser of a cell's first line."""
         return make_parser()
 
+    @_documented
     @no_var_expand  # type: ignore[untyped-decorator, unused-ignore]
     @needs_local_scope  # type: ignore[untyped-decorator, unused-ignore]
     @line_cell_magic  # type: ignore[untyped-decorator, unused-ignore]
@@ -60,6 +65,7 @@ class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
         """Ask a model; `%ai help` shows the options and commands."""
         return self._run(line, cell, local_ns)
 
+    @_documented
     @no_var_expand  # type: ignore[untyped-decorator, unused-ignore]
     @needs_local_scope  # type: ignore[untyped-decorator, unused-ignore]
     @line_cell_magic  # type: ignore[untyped-decorator, unused-ignore]
@@ -70,7 +76,7 @@ class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
         return self._run(line, cell, local_ns)
 
     def _run(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None) -> Any:
-        from .errors import OptionError
+        from .errors import MmaiError, OptionError
         from .values import one_line
 
         self._local = local_ns or {}
@@ -78,6 +84,15 @@ class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
             return self._line(line) if cell is None else self._cell(line, cell)
         except (OptionError, UsageError) as error:
             raise UsageError(one_line(str(error))) from error
+        except MmaiError as error:
+            if not self.short_errors:
+                self._show_traceback_of(error)
+            raise
+
+    def _show_traceback_of(self, error: Exception) -> None:
+        """Let IPython show the error as it shows others, not as one line."""
+        show = self._ip.InteractiveTB.structured_traceback
+        error._render_traceback_ = lambda: show(type(error), error, error.__traceback__)  # type: ignore[attr-defined]
 
     # -- %ai
 
@@ -86,31 +101,27 @@ class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
 
         line = line.strip()
         if line.startswith("-- "):  # asked even if it looks like a command
-            return self._ask(line[3:], self._parser.parse_args([]))
-        command = command_for(line, lambda: self.engine, self.help_text())
+            return self._ask(line[3:], self.parser.parse_args([]))
+        plain = line.removesuffix(";").rstrip()
+        command = command_for(plain, lambda: self.engine, self.parser.page())
         if command is not None:
-            return command()
-        if hint := near_command(line, lambda: self.engine):
+            value = command()
+            return value if plain == line else None
+        if hint := near_command(plain, lambda: self.engine):
             raise UsageError(f"{hint}; %ai -- {line[:40]} asks it as it is")
         if line.startswith("-"):
             raise UsageError(
                 "%ai takes a question or a command, no options: use %%ai with options, "
                 "or %ai -- TEXT to ask it as it is"
             )
-        return self._ask(line, self._parser.parse_args([]))
-
-    def help_text(self) -> str:
-        """The options of `%%ai`."""
-        return self._parser.page()
+        return self._ask(line, self.parser.parse_args([]))
 
     # -- %%ai
 
     def _cell(self, line: str, cell: str) -> Any:
-        options = parse_line(self._parser, line)
+        options = parse_line(self.parser, line)
         if options.help:
-            from .commands import Page
-
-            return Page(self.help_text())
+            return _help_page(self.parser)
         return self._ask(cell, options)
 
     # -- both
@@ -142,7 +153,11 @@ class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
                 tell=view.waiting,
             ),
         )
-        view.done(answer, _details(answer) if options.verbose else "")
+        view.done(
+            answer,
+            _details(answer) if options.verbose or self.feedback == "verbose" else "",
+            brief=self.feedback == "quiet",
+        )
         return self._deliver(answer, options)
 
     def _compare(
@@ -197,10 +212,12 @@ class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
 
         if options.raw or not self.engine.settings.interpolate:
             return prompt, (), 0
-        found = interpolate(prompt, self._names(), max_chars=self.engine.settings.max_prompt_chars)
+        found = interpolate(
+            prompt, self.variables(), max_chars=self.engine.settings.max_prompt_chars
+        )
         return found.text, found.notes, found.frames
 
-    def _names(self) -> dict[str, Any]:
+    def variables(self) -> dict[str, Any]:
         """The user's variables, and In, Out and Err as the history has them."""
         shell = self._ip
         hidden = getattr(shell, "user_ns_hidden", {})
@@ -234,6 +251,13 @@ class MmaiMagics(SettingTraits, Magics):  # type: ignore[misc, unused-ignore]
         if self._shown is not None:
             self._shown.mark_unshown()
             self._shown = None
+
+
+def _help_page(parser: Parser) -> Page:
+    """What `%ai help`, `%%ai --help` and `%ai?` show."""
+    from .commands import FAMILIES, help_page
+
+    return help_page("", FAMILIES, parser.page())
 
 
 def _details(answer: Answer) -> str:
@@ -279,12 +303,12 @@ def keep_question_marks(lines: list[str]) -> list[str]:
     return made
 
 
-def register(shell: InteractiveShell) -> None:
-    """Put the magics into the shell; a second time changes nothing."""
+def register(shell: InteractiveShell) -> MmaiMagics:
+    """Put the magics into the shell and give them; a second time changes nothing."""
     existing = shell.magics_manager.magics["cell"].get("ai")
     owner = getattr(existing, "__self__", None)
     if isinstance(owner, MmaiMagics):
-        return
+        return owner
     if existing is not None:
         warnings.warn(
             "%%ai was another extension's (Jupyter AI?) and is mmai_nb's now; %%mmai always is",
@@ -294,6 +318,7 @@ def register(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     shell.events.register("post_run_cell", magics.forget_shown)
     shell.input_transformers_cleanup.append(keep_question_marks)
+    return magics
 
 
 def unregister(shell: InteractiveShell) -> None:
@@ -304,11 +329,13 @@ def unregister(shell: InteractiveShell) -> None:
             owner = getattr(magics.get(name), "__self__", None)
             if isinstance(owner, MmaiMagics):
                 del magics[name]
-                configurables: list[Any] = shell.configurables
-                if owner in configurables:
-                    configurables.remove(owner)
+                others = [c for c in shell.configurables if not isinstance(c, MmaiMagics)]
+                shell.configurables[:] = others
                 if owner.forget_shown in shell.events.callbacks["post_run_cell"]:
                     shell.events.unregister("post_run_cell", owner.forget_shown)
+    from .sources import forget_changes
+
+    forget_changes()
     shell.magics_manager.registry.pop("MmaiMagics", None)
     if keep_question_marks in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_question_marks)

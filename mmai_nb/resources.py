@@ -69,9 +69,11 @@ class Resources:
             ConfigError: names the key, the value and the nearest right key.
         """
         with self._lock:
-            self._settings = change_settings(self.settings, changes)
-            self._fresh = False
             roots = {str(key).split(".")[0] for key in changes}
+            settings = change_settings(self.settings, changes)
+            if not settings.models and roots & {"default_model", "aliases"}:
+                self._with_demo(settings)  # where nothing is configured, these name the demo's
+            self._settings, self._fresh = settings, False
             client, self._client = self._client, None
             if "cache" in roots:
                 self._cache = None

@@ -1,7 +1,8 @@
 """How settings are found at the start, changed later, and explained.
 
 Sources, later wins: presets for the providers whose key is in the environment, the user's file, the
-project's file, MMAI_* variables, `change_settings`. What valid settings are stands in specs.py.
+project's file, MMAI_* variables, IPython's configuration, `change_settings`. What valid settings
+are stands in specs.py.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .sources import (
     default_user_file,
     env_settings,
     project_source,
+    remembered_changes,
     short_path,
     user_source,
 )
@@ -48,6 +50,8 @@ __all__ = [
 
 CONFIGURE = "configure()"
 """The origin of what was changed in the running process."""
+MAGICS = "MmaiMagics"
+"""The origin of what IPython's own configuration says."""
 
 PROJECT_MAY_SET = (
     "default_model",
@@ -94,6 +98,8 @@ def load_settings(
         layers.lay_file(project)
     for variable, path, text in env_settings(env):
         layers.lay(variable, _from_variable(variable, path, text.strip()))
+    if changes := remembered_changes():
+        layers.lay(MAGICS, layers.nested(MAGICS, changes))
     return layers.settings()
 
 
@@ -110,11 +116,7 @@ def change_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     if not isinstance(changes, Mapping):
         raise ConfigError(f"changes must be a mapping, not a {type(changes).__name__}")
     layers = _Layers(settings)
-    try:
-        tables = layers.draft.nested(changes)
-    except ValueError as error:
-        raise _wrong(f"{CONFIGURE}: {error}") from error
-    layers.lay(CONFIGURE, tables)
+    layers.lay(CONFIGURE, layers.nested(CONFIGURE, changes))
     return layers.settings()
 
 
@@ -163,6 +165,13 @@ class _Layers:
         given, origin = (start.given, start.origin) if start is not None else ({}, {})
         self.draft = Draft(given, origin, fields=fields_at, default_tiers=_default_rows)
         self.files: dict[str, Source] = {}
+
+    def nested(self, label: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Changes with dotted keys as tables in tables."""
+        try:
+            return self.draft.nested(changes)
+        except ValueError as error:
+            raise _wrong(f"{label}: {error}") from error
 
     def lay_file(self, source: Source) -> None:
         self.files[source.name] = source

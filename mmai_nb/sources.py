@@ -1,4 +1,4 @@
-"""Where settings come from, as plain data: TOML files and MMAI_* variables.
+"""Where settings come from, as plain data: TOML files, MMAI_* variables, IPython's configuration.
 
 This module imports nothing of the package. What is wrong with a file is a plain ValueError that
 names file and line, and settings.py turns it into its own error.
@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,10 @@ __all__ = [
     "Source",
     "default_user_file",
     "env_settings",
+    "forget_changes",
     "project_source",
+    "remember_changes",
+    "remembered_changes",
     "short_path",
     "user_source",
 ]
@@ -192,6 +195,34 @@ def _parts(key: str) -> KeyPath:
         part, inner = next(iter(inner.items()))
         parts.append(part)
     return tuple(parts)
+
+
+_remembered: dict[str, Any] = {}  # by dotted key, as IPython's configuration said
+
+
+def remember_changes(changes: Mapping[str, Any]) -> Callable[[], None]:
+    """Keep what was said before the settings are loaded, for the life of this process.
+
+    Gives its undo.
+    """
+    before = dict(_remembered)
+    _remembered.update(changes)
+
+    def undo() -> None:
+        _remembered.clear()
+        _remembered.update(before)
+
+    return undo
+
+
+def remembered_changes() -> dict[str, Any]:
+    """What was said so far, by dotted key."""
+    return dict(_remembered)
+
+
+def forget_changes() -> None:
+    """Keep nothing of it."""
+    _remembered.clear()
 
 
 def env_settings(env: Mapping[str, str]) -> list[tuple[str, tuple[str, ...], str]]:

@@ -1,91 +1,194 @@
-"""Settings as traits of the magics: `%config MmaiMagics.temperature = 0`, and in IPython's files.
+"""`%config MmaiMagics`: settings as traits of IPython's kind, and how much the magics show.
 
-A trait keeps nothing itself: it reads and changes the engine's settings, which check the value.
+A trait that stands for a setting keeps nothing itself: reading it gives what is in force, setting
+it is `Engine.configure`. What is set before there is an engine, in ipython_config.py too, is kept
+until the settings are loaded: `%load_ext` neither loads nor checks them.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from traitlets import TraitType
-from traitlets.config import Config, Configurable
+from IPython.core.magic import Magics
+from traitlets import Bool, Enum, TraitError, TraitType
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
     from .engine import Engine
 
-__all__ = ["SettingTraits"]
+__all__ = ["ConfiguredMagics"]
+
+OWN_NAMES = {"model": "default_model", "cache": "cache.enabled"}
+"""The settings of traits that have a name of their own; the others have the setting's."""
 
 
-class Setting(TraitType[Any, Any]):  # type: ignore[misc, unused-ignore]
-    """One setting, under its own name."""
-
-    def __init__(self, help: str) -> None:
-        super().__init__(help=help)
-        self.tag(config=True)
+class Setting(TraitType[Any, Any]):
+    """A trait whose value is a setting's."""
 
     def get(self, obj: Any, cls: Any = None) -> Any:
-        return getattr(obj.engine.settings, str(self.name))
+        """The setting in force."""
+        return obj.in_force(self.name)
 
     def set(self, obj: Any, value: Any) -> None:
-        obj.change_setting(str(self.name), value)
+        """Change the setting.
+
+        Raises:
+            ConfigError: the value is wrong; nothing has changed.
+        """
+        obj.change(self.name, value)
+
+    def from_string(self, s: str) -> Any:
+        """The value of a text of the command line: JSON, else the text itself."""
+        import json
+
+        try:
+            return json.loads(s)
+        except (ValueError, RecursionError):
+            return {"None": None, "True": True, "False": False}.get(s, s)
 
 
-class SettingTraits(Configurable):  # type: ignore[misc, unused-ignore]
-    """The settings that IPython's own `%config` and its configuration files may set."""
+class Words(Enum[Any]):
+    """One of a few words; a slip is answered with the nearest."""
 
-    default_model = Setting("Who answers where no model is named; auto routes by complexity.")
-    system = Setting("The system message where none is given.")
-    temperature = Setting("0 to 2; sent only when set.")
-    max_tokens = Setting("The longest answer, in tokens.")
-    format = Setting("markdown, text, code, json or html.")
-    stream = Setting("Whether an answer shows while it comes.")
-    interpolate = Setting("Whether {names} in a prompt become the values of variables.")
-    timeout = Setting("Seconds for a whole call, retries and waits included.")
-    retries = Setting("How often one model is asked again, 0 to 10.")
-    max_prompt_chars = Setting("The longest prompt, in characters.")
-    allow_secrets = Setting("Whether prompts that hold a key may be sent.")
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The word, if it is one of them."""
+        from .values import nearest, shown
 
-    _engine: Engine | None = None
-    _waiting: dict[str, Any] | None = None
+        known = tuple(self.values or ())
+        if value in known:
+            return value
+        hint = nearest(value, known) or f": it is one of {', '.join(known)}"
+        raise TraitError(f"{self.name} = {shown(value)} is no such word{hint}")
+
+
+def _setting(default: Any, help: str) -> Setting:
+    return Setting(default, help=help).tag(config=True)
+
+
+class ConfiguredMagics(Magics):  # type: ignore[misc, unused-ignore]
+    """Magics with an engine, whose settings are traits.
+
+    Args:
+        shell: whose magics they are.
+        engine: default: the one behind `mmai_nb.ask`, made when it is first needed.
+    """
+
+    model = _setting("auto", "The model of cells that name none; auto: by complexity.")
+    aliases = _setting({}, "Short names of models: {'best': 'openai/gpt-6.1-sol'}.")
+    temperature = _setting(None, "0 to 2; None: not sent.")
+    max_tokens = _setting(None, "The longest answer, in tokens; None: not sent.")
+    format = _setting("markdown", "How an answer is asked for and shown: see %ai help formats.")
+    stream = _setting(True, "Show an answer while it comes.")
+    timeout = _setting(300.0, "Seconds for a whole call, retries included.")
+    cache = _setting(True, "Keep answers on disk, and look there first.")
+    interpolate = _setting(True, "Put variables in place of {names}.")
+    system = _setting(None, "The system message of cells that give none.")
+    retries = _setting(2, "How often one model is asked again, 0 to 10.")
+    max_prompt_chars = _setting(100_000, "The longest prompt, in characters.")
+    allow_secrets = _setting(False, "Send prompts that hold a key.")
+    short_errors = Bool(
+        True, help="Show an error of a cell as one line; False: with IPython's traceback."
+    ).tag(config=True)
+    feedback = Words(
+        ("quiet", "normal", "verbose"),
+        default_value="normal",
+        help="What stands under an answer: only what is amiss; one line with model, tokens, cost "
+        "and time; or reasons and attempts, too, as -v shows them.",
+    ).tag(config=True)
+
+    _loaded = False
+
+    def __init__(self, shell: InteractiveShell, engine: Engine | None = None) -> None:
+        self._engine = engine
+        super().__init__(shell)
+        self._loaded = True
 
     @property
     def engine(self) -> Engine:
-        """The engine; the default one is made when it is first needed.
-
-        Raises:
-            ConfigError: IPython's configuration file sets what cannot be; told once.
-        """
+        """The engine; the default one is made when it is first needed."""
         if self._engine is None:
             from .engine import default_engine
 
             self._engine = default_engine()
-        if self._waiting:
-            waiting, self._waiting = self._waiting, None
-            self._engine.configure(waiting)
         return self._engine
 
-    def change_setting(self, name: str, value: Any) -> None:
-        """Change one setting at once; before the engine is first needed, then."""
-        if self._engine is None:
-            self._waiting = {**(self._waiting or {}), name: value}
-        else:
-            self._engine.configure({name: value})
+    def in_force(self, name: str) -> Any:
+        """The value of the setting behind a trait; while the extension loads, what was set."""
+        if not self._loaded:
+            from .sources import remembered_changes
 
-    def update_config(self, config: Config) -> None:
-        """What `%config` calls, for every class; a wrong name or value changes nothing.
+            return remembered_changes().get(_key(name), self.traits()[name].default_value)
+        value: Any = self.engine.settings
+        for part in _key(name).split("."):
+            value = getattr(value, part)
+        return dict(value) if isinstance(value, Mapping) else value
+
+    def change(self, name: str, value: Any) -> None:
+        """Change the setting behind a trait, at once or when the engine is made.
 
         Raises:
-            ConfigError: the value cannot be, or there is no such setting.
+            ConfigError: the value is wrong; nothing has changed.
         """
-        section = type(self).__name__
-        if section not in config:
+        changes = {_key(name): value}
+        engine = self._engine or _made_engine()
+        if engine is not None:
+            engine.configure(_whole_table(changes, engine) if name == "aliases" else changes)
             return
-        from .errors import ConfigError
-        from .values import one_line, unknown_key
+        from .sources import remember_changes
 
-        known = self.trait_names(config=True)
-        for name in config[section]:
+        undo = remember_changes(changes)
+        if self._loaded:
+            try:
+                _check_settings()
+            except BaseException:
+                undo()
+                raise
+
+    def update_config(self, config: Config) -> None:
+        """Take what `%config` says; IPython shows what is wrong with it on one line.
+
+        Raises:
+            ConfigError: there is no such trait.
+        """
+        known = self.traits(config=True)
+        for name in config.get("MmaiMagics", {}):
             if name not in known:
-                raise ConfigError(one_line(f"{section}: {unknown_key((name,), known)}"))
-        _ = self.engine
+                from .errors import ConfigError
+                from .values import nearest, shown
+
+                hint = nearest(name, known) or "; %config MmaiMagics lists them"
+                raise ConfigError(f"MmaiMagics has no {shown(name)}{hint}")
         super().update_config(config)
+
+
+def _key(trait: str) -> str:
+    return OWN_NAMES.get(trait, trait)
+
+
+def _made_engine() -> Engine | None:
+    """The default engine if it was made; this never imports what it is made of."""
+    module = sys.modules.get(f"{__package__}.engine")
+    made: Engine | None = None if module is None else module.made_engine()
+    return made
+
+
+def _check_settings() -> None:
+    """Raise ConfigError where an engine, made now, would have wrong settings."""
+    from .offline import demo_models, demo_tiers
+    from .settings import change_settings, load_settings
+
+    settings = load_settings()
+    if not settings.models:
+        change_settings(settings, {"models": demo_models(), "tiers": demo_tiers()})
+
+
+def _whole_table(changes: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
+    """The same table, with None for what is not in it: aliases merge, a trait is set whole."""
+    given = changes["aliases"]
+    if not isinstance(given, Mapping):
+        return dict(changes)
+    return {"aliases": {**dict.fromkeys(engine.settings.aliases), **given}}

@@ -63,6 +63,16 @@ def stub() -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Any]:
+    """Run cells in a real IPython shell over a scripted model."""
+    from support.cells import playing
+    from support.scripted import settings_of
+
+    with playing(tmp_path, settings_of()) as run:
+        yield run
+
+
 @pytest.fixture(params=[False, True], ids=["whole", "streamed"])
 def talk(stub: Any, request: pytest.FixtureRequest) -> Any:
     """A client that talks to the stub, both ways."""

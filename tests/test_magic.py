@@ -4,58 +4,10 @@ import warnings
 from typing import Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
-from support.scripted import Scripted, settings_of
-from traitlets.config import Config
 
-from mmai_nb.caching import AnswerCache
-from mmai_nb.engine import Engine
 from mmai_nb.errors import ServerError, TruncatedStreamError
-from mmai_nb.ledger import Ledger
 from mmai_nb.magic import MmaiMagics
 from mmai_nb.records import Completion, Usage
-
-
-class Shown:
-    """What running a cell printed, returned and raised."""
-
-    def __init__(self, result: Any, output: Any) -> None:
-        self.result, self.value = result, result.result
-        self.error = result.error_in_exec or result.error_before_exec
-        self.text = output.stdout + output.stderr
-
-    @property
-    def ok(self) -> bool:
-        return bool(self.result.success)
-
-
-@pytest.fixture
-def play(tmp_path):
-    """Run cells in a real IPython shell over a scripted model."""
-    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
-    shell.extension_manager.load_extension("mmai_nb")
-    call = Scripted()
-    engine = Engine(
-        settings_of(),
-        call=call,
-        ledger=Ledger(tmp_path / "ledger.sqlite3"),
-        cache=AnswerCache(tmp_path / "cache"),
-        sleep=lambda seconds: None,
-    )
-    shell.magics_manager.magics["cell"]["ai"].__self__._engine = engine
-
-    def run(cell: str, *plays: Any) -> Shown:
-        if plays:
-            call.plays[:] = plays
-        with capture_output() as output:
-            result = shell.run_cell(cell)
-        return Shown(result, output)
-
-    run.shell, run.call, run.engine = shell, call, engine
-    yield run
-    engine.close()
-    shell.restore_sys_module_state()
 
 
 def test_a_cell_gives_its_answer(play):
