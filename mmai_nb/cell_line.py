@@ -11,11 +11,18 @@ import json
 import shlex
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from IPython.core.error import UsageError
 
 __all__ = ["Parser", "make_parser", "parse_line", "request_options"]
+
+Completes = Sequence[str] | Literal["models", "listed models", "answerers", "tags", "paths"]
+"""What completes an option's value: these words, or a word for where they come from.
+
+"answerers" are models and what else may stand as one on a line: tiers and auto. "listed models"
+stand with commas between them.
+"""
 
 REFUSED = {"--api-key", "--key", "--token"}
 
@@ -39,6 +46,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self) -> None:
         super().__init__(prog="%%ai", allow_abbrev=False, add_help=False)
         self.headings: list[_Heading] = []
+        self.completes: dict[str, Completes] = {}
 
     def error(self, message: str) -> NoReturn:
         """IPython's own one-line error."""
@@ -66,19 +74,14 @@ class _Heading:
         parser.headings.append(self)
 
     def value(self, *names: str, metavar: str, help: str, **more: Any) -> None:
-        """An option with a value."""
+        """An option with a value; `completes` says with what the Tab key completes it."""
         self._add(names, metavar, help, action=_Once, **more)
 
     def values(self, *names: str, metavar: str, help: str, **more: Any) -> None:
         """An option that may be repeated, with a value, or several if the metavar names several."""
         several = len(metavar.split())
-        self._add(
-            *(names, metavar, help),
-            action="append",
-            default=[],
-            nargs=None if several == 1 else several,
-            **more,
-        )
+        nargs = None if several == 1 else several
+        self._add(names, metavar, help, action="append", default=[], nargs=nargs, **more)
 
     def switch(self, *names: str, help: str) -> None:
         """An option without a value."""
@@ -89,9 +92,17 @@ class _Heading:
         self.rows.append((metavar, help))
         self._parser.add_argument("words", nargs="*")
 
-    def _add(self, names: Sequence[str], metavar: str, help: str, **more: Any) -> None:
+    def _add(
+        self,
+        names: Sequence[str],
+        metavar: str,
+        help: str,
+        completes: Completes = (),
+        **more: Any,
+    ) -> None:
         self.rows.append((f"{', '.join(names)} {metavar}".rstrip(), help))
-        self._parser.add_argument(*names, **more)
+        action = self._parser.add_argument(*names, **more)
+        self._parser.completes[action.dest] = completes
 
 
 def make_parser() -> Parser:
@@ -101,9 +112,10 @@ def make_parser() -> Parser:
     parser = Parser()
     who = _Heading(parser, "who answers")
     who.words(metavar="MODEL | TIER | auto", help="a name of %ai models; default: auto")
-    who.value("-m", "--model", metavar="NAME", help="the same as an option")
-    who.values("--fallback", metavar="MODEL", help="tried next; repeatable")
-    who.value("--compare", metavar="A,B,C", help="ask these models at once, side by side")
+    who.value("-m", "--model", metavar="NAME", help="the same as an option", completes="answerers")
+    who.values("--fallback", metavar="MODEL", help="tried next; repeatable", completes="models")
+    side = "ask these models at once, side by side"
+    who.value("--compare", metavar="A,B,C", help=side, completes="listed models")
     who.switch("--blind", help="with --compare: hide the names until you vote")
     what = _Heading(parser, "what is asked")
     what.value("-s", "--system", metavar="TEXT", help="the system message")
@@ -116,7 +128,7 @@ def make_parser() -> Parser:
     how.value(
         *("-f", "--format"),
         type=_one_of(FORMATS),
-        choices=FORMATS,
+        completes=FORMATS,
         metavar="WORD",
         help=f"how it is asked for and shown: {', '.join(FORMATS)}",
     )
@@ -129,7 +141,8 @@ def make_parser() -> Parser:
     cost.switch("--refresh", help="ask again and overwrite the cached answer")
     cost.switch("--dry-run", help="show model, reasons, tokens and cost; send nothing")
     cost.value("--timeout", type=float, metavar="S", help="seconds for the whole call")
-    cost.value("--tag", metavar="WORD", help="a word for the ledger, to sum up by")
+    tag = "a word for the ledger, to sum up by"
+    cost.value("--tag", metavar="WORD", help=tag, completes="tags")
     _Heading(parser, "help").switch("-h", "--help", help="show this")
     return parser
 

@@ -75,15 +75,15 @@ class Interpolated:
     names: tuple[str, ...] = ()
 
 
-_KEY = r"""\[(?:-?\d+|'[^'\n]*'|"[^"\n]*"|\w[\w .-]*)\]"""
+KEY = r"""\[(?:-?\d+|'[^'\n]*'|"[^"\n]*"|\w[\w .-]*)\]"""
 _BRACES = re.compile(
     r"\{\{(?P<literal>[^\W\d]\w*)\}\}"
-    rf"|\{{(?P<root>[^\W\d]\w*)(?P<path>(?:\.[^\W\d]\w*|{_KEY})*)(?P<raw>!raw)?\}}"
+    rf"|\{{(?P<root>[^\W\d]\w*)(?P<path>(?:\.[^\W\d]\w*|{KEY})*)(?P<raw>!raw)?\}}"
 )
 _EXPRESSION = re.compile(r"(?<!\{)\{ ?(?P<root>[^\W\d]\w*)[ .:!(+\-*/%\[][^{}\n]{0,80}\}")
-_IN_A_FORMULA = re.compile(r"(?:[$^]|\\[A-Za-z]+)\Z")
+IN_A_FORMULA = re.compile(r"(?:[$^]|\\[A-Za-z]+)\Z")
 """What stands before the braces of ${shell}, x^{n} and \\hat{s}: they are no variables' own."""
-_STEP = re.compile(rf"\.(?P<attribute>\w+)|{_KEY}")
+STEP = re.compile(rf"\.(?P<attribute>\w+)|{KEY}")
 
 
 def interpolate(text: str, names: Mapping[str, Any], *, max_chars: int) -> Interpolated:
@@ -133,7 +133,7 @@ class _Interpolation:
         if found["literal"]:
             return f"{{{found['literal']}}}"
         root = found["root"]
-        if root in self._names and _IN_A_FORMULA.search(found.string, 0, found.start()):
+        if root in self._names and IN_A_FORMULA.search(found.string, 0, found.start()):
             self._unknown[found[0]] = None
             return found[0]
         if root not in self._names:
@@ -192,7 +192,7 @@ def _near_miss(root: str, names: Iterable[str]) -> str | None:
 
 def _follow(value: Any, label: str, path: str) -> Any:
     """The value at the end of a path of attributes and keys."""
-    for step in _STEP.finditer(path):
+    for step in STEP.finditer(path):
         attribute = step["attribute"]
         if attribute and attribute.startswith("_"):
             raise PromptError(f"{{{_short(label)}}}: attributes that begin with _ are not put in")

@@ -23,6 +23,7 @@ __all__ = [
     "fetch",
     "frame",
     "include",
+    "tags",
 ]
 
 _FRAME = {
@@ -132,6 +133,15 @@ def fetch(
         {**values, "limit": -1 if limit is None else limit},
     ).fetchall()
     return rows[::-1]
+
+
+def tags(db: sqlite3.Connection, source: str) -> list[str]:
+    """The tags of the newest thousand rows, the latest first."""
+    newest = f"SELECT tag, ts FROM {source} ORDER BY ts DESC LIMIT 1000"
+    rows = db.execute(
+        f"SELECT tag FROM ({newest}) WHERE tag IS NOT NULL GROUP BY tag ORDER BY MAX(ts) DESC"
+    )
+    return [tag for (tag,) in rows]
 
 
 def frame(rows: Iterable[Sequence[Any]]) -> DataFrame:

@@ -154,3 +154,31 @@ def test_an_interrupt_is_answered_within_half_a_second(kernel, prompt, partial):
         assert "partial" in shown
     shown, status = execute(client, "%%ai\nAnd now?")
     assert status == "ok"
+
+
+def test_the_tab_key_is_answered_by_a_kernel(kernel):
+    _, client = kernel
+    execute(client, LOAD)
+    text = "%%ai demo-sm\nWhat is the capital of Norway?"
+    reply = client.complete(text, len("%%ai demo-sm"), reply=True, timeout=60)["content"]
+    assert reply["status"] == "ok"
+    assert reply["matches"] == ["demo-small"]
+    assert text[reply["cursor_start"] : reply["cursor_end"]] == "demo-sm"
+    reply = client.complete("%%ai\nWhat does pri", reply=True, timeout=60)["content"]
+    assert reply["matches"] == []
+
+
+def test_the_help_page_is_what_a_kernel_tells_of_the_magic(kernel):
+    _, client = kernel
+    execute(client, "%load_ext mmai_nb")
+    reply = client.inspect("%%ai", reply=True, timeout=60)["content"]
+    assert reply["found"]
+    assert "--max-tokens N" in reply["data"]["text/plain"]
+
+
+def test_a_wrong_trait_is_one_line_in_a_kernel(kernel):
+    _, client = kernel
+    execute(client, LOAD)
+    shown, status = execute(client, "%config MmaiMagics.temperatur = 1")
+    assert status == "ok"
+    assert shown.strip() == "ERROR:root:MmaiMagics has no 'temperatur'; did you mean 'temperature'?"
