@@ -3,13 +3,13 @@
 The plan of the house. A module imports only from floors below its own; a test holds the code to it.
 
     9  magic completion
-    8  commands display api cell_line traits
+    8  commands display panels api cell_line traits
     7  engine
     6  resources
     5  client replaying
     4  comparison fallback recording keeping options routing offline wire
     3  pricing settings side_by_side ledger
-    2  braces checks complexity demo keys specs caching reading
+    2  braces charts checks complexity demo keys specs caching reading
     1  tables sums selection answer interpolation schemas tokens flights questions
     0  cancel verdicts errors records markup redaction store schema frames values providers
     0  sources drafts
@@ -74,7 +74,7 @@ logging.getLogger("mmai_nb").addHandler(logging.NullHandler())
 
 def __getattr__(name: str) -> Any:
     """Public names are imported at their first use, so that loading the extension stays quick."""
-    if name in ("errors", "offline"):
+    if name in ("charts", "errors", "offline"):
         return importlib.import_module(f"{__name__}.{name}")
     if name == "__version__":
         from importlib.metadata import version

@@ -59,6 +59,7 @@ class Ledger(Reading):
         self.path = None if path is None else Path(path).expanduser().absolute()
         self._rows: dict[tuple[str, int], Attempt] = {}
         self._votes: list[tuple[float, str | None, str, str]] = []
+        self._listeners: list[Callable[[Attempt], None]] = []
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
         self._writable: set[tuple[int, int]] = set()
@@ -75,10 +76,32 @@ class Ledger(Reading):
     def finish(self, attempt: Attempt) -> None:
         """Write the outcome into the row of the same `call_id` and `attempt`."""
         self._write(attempt)
+        self._tell(attempt)
 
     def record(self, attempt: Attempt) -> None:
         """Write a row that needs no request: a cache hit."""
         self._write(attempt)
+        self._tell(attempt)
+
+    def subscribe(self, listener: Callable[[Attempt], None]) -> Callable[[], None]:
+        """Call the listener after each outcome of this process, in its thread; gives the undo.
+
+        An error of the listener's is a warning: it never costs an answer.
+        """
+        self._listeners.append(listener)
+
+        def undo() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return undo
+
+    def _tell(self, attempt: Attempt) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(attempt)
+            except Exception as error:
+                warnings.warn(f"a listener to the ledger failed: {error!r}"[:200], LedgerWarning, 4)
 
     def add_vote(self, kind: str, call_id: str | None, data: Mapping[str, Any]) -> None:
         """Keep what the user thought of an answer; `data` is JSON. A file that fails is a warning.
