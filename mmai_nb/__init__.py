@@ -74,7 +74,7 @@ logging.getLogger("mmai_nb").addHandler(logging.NullHandler())
 
 def __getattr__(name: str) -> Any:
     """Public names are imported at their first use, so that loading the extension stays quick."""
-    if name in ("charts", "errors", "offline"):
+    if name in ("charts", "errors", "offline", "panels"):
         return importlib.import_module(f"{__name__}.{name}")
     if name == "__version__":
         from importlib.metadata import version

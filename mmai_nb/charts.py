@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "burn_down",
     "cost_by",
+    "format_count",
     "latency",
     "rates",
     "savings",
@@ -100,9 +101,9 @@ def tokens_by(frame: DataFrame, by: str = "model") -> Figure:
         axes.barh(range(len(sums)), widths, left=left, color=colour, label=label, height=0.7)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     for place, total in enumerate(left):
-        _value(axes, place, total, _count(total))
+        _value(axes, place, total, format_count(total))
     axes.set_xlim(0, (max(left) or 1.0) * 1.18)
-    axes.xaxis.set_major_formatter(_formatter(_count))
+    axes.xaxis.set_major_formatter(_formatter(format_count))
     _legend(figure, axes)
     _tall(figure, len(sums))
     return figure
@@ -465,7 +466,8 @@ def _formatter(words: Callable[[float], str]) -> Any:
     return Plain(lambda value, _: words(value).replace("$", r"\$"))
 
 
-def _count(tokens: float) -> str:
+def format_count(tokens: float) -> str:
+    """A number of tokens in three digits: 950, 12.3 k, 4.5 M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if tokens >= size:
             return f"{tokens / size:.3g} {unit}"

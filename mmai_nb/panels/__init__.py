@@ -7,4 +7,12 @@ it; settings and figures are the engine's.
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from ..engine import default_engine
+from .spend import SpendPanel
+
+__all__ = ["spend"]
+
+
+def spend() -> SpendPanel:
+    """What calls cost: figures, pictures, a table; it follows new calls."""
+    return SpendPanel(default_engine())

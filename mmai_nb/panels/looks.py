@@ -1,0 +1,86 @@
+"""How panels look: pieces of HTML in the front end's own colours, and pictures with words."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ..markup import escape, inert_html
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["big_figures", "heading", "message", "picture", "png", "table"]
+
+SOFT = "color: var(--jp-ui-font-color2, #616161)"
+_CELL = "padding: 0.25em 0.75em; border-bottom: 1px solid var(--jp-border-color2, #e0e0e0)"
+_NUMBER = f"{_CELL}; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap"
+_NAME = f"{_CELL}; text-align: left; overflow-wrap: anywhere; min-width: 8em; line-height: 1.3"
+_TONES = {
+    "plain": SOFT,
+    "good": "color: var(--jp-success-color1, #1b5e20)",
+    "bad": "color: var(--jp-error-color1, #b71c1c)",
+}
+
+
+def heading(words: str) -> str:
+    """A panel's title."""
+    return f'<div role="heading" aria-level="3" style="font-weight: 600">{inert_html(words)}</div>'
+
+
+def message(words: str, tone: str = "plain") -> str:
+    """One line that says what happened: plain, good or bad; read aloud by a screen reader."""
+    role = ' role="alert"' if tone == "bad" else ' role="status"'
+    return f'<div{role} style="{_TONES[tone]}; line-height: 1.4">{inert_html(words)}</div>'
+
+
+def big_figures(figures: Iterable[tuple[str, str]]) -> str:
+    """Figures in large type, each over its name; they wrap where it is narrow."""
+    cells = "".join(
+        f'<div><div style="font-size: 150%; font-weight: 600; white-space: nowrap">'
+        f'{inert_html(value)}</div><div style="{SOFT}; font-size: 87%">{inert_html(name)}</div>'
+        "</div>"
+        for name, value in figures
+    )
+    style = "display: flex; flex-wrap: wrap; gap: 0.5em 2em; margin: 0.5em 0; line-height: 1.3"
+    return f'<div style="{style}">{cells}</div>'
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
+    """A table; the first `names` columns hold names, the others figures."""
+    styles = [_NAME] * names + [_NUMBER] * (len(columns) - names)
+    head = "".join(
+        f'<th scope="col" style="{style}; {SOFT}; font-weight: 500">{inert_html(column)}</th>'
+        for column, style in zip(columns, styles, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td style="{style}">{inert_html(cell)}</td>'
+            for cell, style in zip(row, styles, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        '<div style="overflow-x: auto"><table style="border-collapse: collapse; width: 100%; '
+        f'font-size: 92%"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def picture(data: bytes, alt: str) -> str:
+    """A PNG within the page itself, with the words for who cannot see it."""
+    text = base64.b64encode(data).decode()
+    return (
+        f'<img alt="{escape(alt)}" src="data:image/png;base64,{text}" '
+        'style="max-width: 100%; height: auto; border-radius: 4px">'
+    )

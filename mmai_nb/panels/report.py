@@ -1,0 +1,143 @@
+"""What the spend panel shows, as data: totals, a chart and a table for what was chosen.
+
+Everything comes from the ledger's rollup: it costs the same over a thousand rows and a million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import charts
+from ..answer import format_usd
+from ..ledger import Ledger
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+__all__ = ["CHARTS", "GROUPS", "KINDS", "PERIODS", "SORTS", "Choice", "Report", "report"]
+
+PERIODS = {
+    "Today": "today",
+    "7 days": "7d",
+    "30 days": "30d",
+    "12 months": "365d",
+    "All": None,
+}
+GROUPS = ("model", "provider", "tier", "notebook", "tag")
+KINDS: Mapping[str, bool | None] = {"Real": False, "Demo (pretend)": True}
+CHARTS = ("Spend over time", "Cost", "Tokens", "Saved", "Latency", "Rates")
+SORTS = {
+    "cost": ("cost_usd", False),
+    "name": (None, True),
+    "calls": ("calls", False),
+    "tokens": ("tokens", False),
+    "error rate": ("error_rate", False),
+    "p50": ("p50_s", False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is chosen in the panel: keys of the tables above, and names to filter by or ""."""
+
+    period: str = "30 days"
+    by: str = "model"
+    kind: str = "Real"
+    chart: str = "Spend over time"
+    sort: str = "cost"
+    model: str = ""
+    tag: str = ""
+    notebook: str = ""
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The choice as the ledger's queries take it."""
+        names = {"model": self.model, "tag": self.tag, "notebook": self.notebook}
+        chosen = {name: value for name, value in names.items() if value}
+        return {"since": PERIODS[self.period], "simulated": KINDS[self.kind], **chosen}
+
+    @property
+    def step(self) -> str:
+        """The period of one bar: short ones for short periods."""
+        return {"Today": "hour", "12 months": "month", "All": "month"}.get(self.period, "day")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Totals as (name, figure) pairs, a row per group, and the picture with its description."""
+
+    totals: tuple[tuple[str, str], ...]
+    table: DataFrame
+    figure: Figure
+    alt: str
+
+    @property
+    def empty(self) -> bool:
+        """Whether no call is in it."""
+        return not len(self.table)
+
+
+def report(ledger: Ledger, choice: Choice) -> Report:
+    """All that the panel shows for a choice."""
+    totals = ledger.summary(None, **choice.filters)
+    table = _sorted(ledger.summary(choice.by, **choice.filters), choice)
+    figure = _figure(ledger, choice, table)
+    shown = _totals(totals)
+    words = ", ".join(f"{name} {value}" for name, value in shown[:3])
+    alt = f"{choice.chart} by {choice.by}, {choice.period}: {words or charts.EMPTY}"
+    return Report(shown, table, figure, alt)
+
+
+def _totals(sums: DataFrame) -> tuple[tuple[str, str], ...]:
+    if not len(sums):
+        return ()
+    row = sums.iloc[0]
+    shown = [
+        ("spent", format_usd(float(row["cost_usd"]))),
+        ("calls", f"{int(row['calls']):,}"),
+        ("tokens", charts.format_count(float(row["input_tokens"] + row["output_tokens"]))),
+        ("saved by the cache", format_usd(float(row["saved_by_cache_usd"]))),
+        ("saved by routing", format_usd(float(row["saved_by_routing_usd"]))),
+        ("from the cache", _share(row["cache_hit_rate"])),
+        ("fell back", _share(row["fallback_rate"])),
+        ("failed", _share(row["error_rate"])),
+    ]
+    if unknown := int(row["unknown_cost"]):
+        shown.append(("of unknown price", f"{unknown:,}"))
+    return tuple(shown)
+
+
+def _share(value: Any) -> str:
+    return "–" if value != value else f"{float(value):.0%}"  # NaN is not equal to itself
+
+
+def _sorted(sums: DataFrame, choice: Choice) -> DataFrame:
+    """A row per group with the columns that are shown, in the order that was chosen."""
+    table = sums.assign(tokens=sums["input_tokens"] + sums["output_tokens"])
+    table[choice.by] = table[choice.by].astype("string").fillna("none")
+    column, rising = SORTS[choice.sort]
+    table = table.sort_values(
+        column or choice.by, ascending=rising, kind="stable", na_position="last"
+    )
+    columns = ["calls", "tokens", "cost_usd", "unknown_cost", "cache_hit_rate", "fallback_rate"]
+    columns += ["error_rate", "p50_s", "p95_s", "saved_by_cache_usd", "saved_by_routing_usd"]
+    return table[[choice.by, *columns]].reset_index(drop=True)
+
+
+def _figure(ledger: Ledger, choice: Choice, table: DataFrame) -> Figure:
+    by, filters = choice.by, choice.filters
+    if choice.chart == "Latency":
+        return charts.latency(ledger.latencies(by, **filters), by)
+    if choice.chart == "Rates":
+        return charts.rates(table, by)
+    if choice.chart in ("Cost", "Tokens"):
+        sums = ledger.summary(by, **filters)
+        return charts.cost_by(sums, by) if choice.chart == "Cost" else charts.tokens_by(sums, by)
+    names = None if choice.chart == "Saved" else by
+    series = ledger.series(names, choice.step, **filters)
+    if choice.chart == "Saved":
+        return charts.savings(series, choice.step)
+    return charts.spend_over_time(series, by, choice.step)

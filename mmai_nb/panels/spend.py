@@ -1,0 +1,277 @@
+"""The spend panel: what calls cost, as figures, pictures and a table, live."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .. import charts
+from ..answer import format_usd
+from ..engine import Engine
+from ..errors import MmaiError
+from .looks import big_figures, heading, message, picture, png, table
+from .panel import Panel
+from .report import CHARTS, GROUPS, KINDS, PERIODS, SORTS, Choice, Report, report
+
+__all__ = ["SpendPanel"]
+
+GAP = 1.0
+"""Seconds between two redraws while calls come."""
+MOST_ROWS = 100
+"""Rows of the table that are shown; the export has all."""
+COLUMNS = (
+    *("calls", "tokens", "cost", "cached", "fell back", "failed"),
+    *("p50", "p95", "saved by cache", "saved by routing"),
+)
+
+
+class SpendPanel(Panel):
+    """Spend by period, model, tag and notebook; follows new calls of this process.
+
+    Args:
+        engine: whose ledger is shown.
+        choice: what is chosen at first.
+    """
+
+    def __init__(self, engine: Engine, choice: Choice | None = None) -> None:
+        super().__init__("spend panel")
+        self._engine = engine
+        self.choice = choice or _first_choice(engine)
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._drawn, self._missed = 0.0, False
+
+    # -- what it shows
+
+    def report(self) -> Report:
+        """What is shown just now, as data."""
+        return report(self._engine.ledger, self.choice)
+
+    def static(self) -> dict[str, str]:
+        """The figures, the picture and the table of what is chosen."""
+        found = self.report()
+        head = heading(f"Spend, {self.choice.period.lower()}: {self.choice.kind.lower()} money")
+        if found.empty:
+            return {"text/html": head + message(charts.EMPTY), "text/plain": charts.EMPTY}
+        parts = [head, big_figures(found.totals), picture(png(found.figure), found.alt)]
+        plain = [f"{name}: {value}" for name, value in found.totals]
+        rows = _rows(found.table)
+        plain += ["  ".join(row[:4]) for row in rows]
+        return {
+            "text/html": "".join([*parts, table((self.choice.by, *COLUMNS), rows)]),
+            "text/plain": "\n".join(plain),
+        }
+
+    # -- the widget
+
+    def build(self) -> Any:
+        """The widget; it listens to the ledger from now on."""
+        import ipywidgets as w
+
+        self._boxes = self._choosers(w)
+        self._figures, self._picture, self._table = w.HTML(), w.HTML(), w.HTML()
+        self._told = w.HTML()
+        self._folder = w.Text(value="spend", description="to file", tooltip="without its ending")
+        buttons = []
+        for label, action in (
+            ("CSV", self._export_csv),
+            ("Parquet", self._export_parquet),
+            ("PNG of the chart", self._export_png),
+            ("Refresh", lambda: self._draw()),
+        ):
+            button = w.Button(description=label, layout=w.Layout(width="auto"))
+            button.on_click(lambda _, act=action: self._safely(act))
+            buttons.append(button)
+        self._draw()
+        self.on_close(self._engine.ledger.subscribe(lambda _: self._soon()))
+        self.on_close(self._stop_timer)
+        return w.VBox(
+            [
+                w.HTML(heading("Spend")),
+                w.Box(list(self._boxes.values()), layout=_wrapping(w)),
+                self._figures,
+                self._picture,
+                self._table,
+                w.Box([self._folder, *buttons], layout=_wrapping(w)),
+                self._told,
+            ]
+        )
+
+    def _choosers(self, w: Any) -> dict[str, Any]:
+        names = self._engine.ledger.choices()
+        options: dict[str, Any] = {
+            "period": list(PERIODS),
+            "chart": list(CHARTS),
+            "by": list(GROUPS),
+            "kind": list(KINDS),
+            "sort": list(SORTS),
+        }
+        for name in ("model", "tag", "notebook"):
+            options[name] = [("all", ""), *((_short(value), value) for value in names[name])]
+        labels = {"by": "by", "kind": "money", "sort": "sort by"}
+        made = {}
+        for name, choices in options.items():
+            value = getattr(self.choice, name)
+            known = [c[1] if isinstance(c, tuple) else c for c in choices]
+            box = w.Dropdown(
+                options=choices,
+                value=value if value in known else known[0],
+                description=labels.get(name, name),
+                style={"description_width": "5em"},
+                layout=w.Layout(width="17em"),
+            )
+            box.observe(lambda change, which=name: self._choose(which, change["new"]), "value")
+            made[name] = box
+        return made
+
+    def _choose(self, name: str, value: Any) -> None:
+        self.choice = replace(self.choice, **{name: value})
+        self._safely(self._draw)
+
+    def _draw(self) -> None:
+        """Show what there is now; only what has changed goes to the front end."""
+        with self._lock:
+            self._drawn = time.monotonic()
+            found = self.report()
+            if found.empty:
+                self._figures.value = message(charts.EMPTY)
+                self._picture.value = self._table.value = ""
+                return
+            self._figures.value = big_figures(found.totals)
+            self._picture.value = picture(png(found.figure), found.alt)
+            rows = _rows(found.table)
+            more = len(found.table) - len(rows)
+            note = message(f"{more:,} more rows: the export has them all") if more > 0 else ""
+            self._table.value = table((self.choice.by, *COLUMNS), rows) + note
+
+    def _soon(self) -> None:
+        """Draw at once, or as soon as the gap has passed; many calls make one redraw."""
+        with self._lock:
+            if self._timer is not None or self._closed:
+                self._missed = True
+                return
+            wait = max(0.0, self._drawn + GAP - time.monotonic())
+            self._timer = threading.Timer(wait, self._redraw)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _redraw(self) -> None:
+        if not self._closed:
+            self._refresh_names()
+            self._safely(self._draw)
+        with self._lock:
+            self._timer = None
+            again = self._missed
+            self._missed = False
+        if again:
+            self._soon()
+
+    def _refresh_names(self) -> None:
+        """Models, tags and notebooks that are new can be chosen."""
+        names = self._engine.ledger.choices()
+        for name in ("model", "tag", "notebook"):
+            box = self._boxes[name]
+            options = [("all", ""), *((_short(value), value) for value in names[name])]
+            if list(box.options) != options:
+                kept = box.value
+                box.options = options
+                box.value = kept if kept in [value for _, value in options] else ""
+
+    def _stop_timer(self) -> None:
+        """End the redraw that is due or under way, so that nothing reads the ledger after it."""
+        timer = self._timer
+        if timer is not None:
+            timer.cancel()
+            if timer is not threading.current_thread():
+                timer.join()
+
+    # -- export
+
+    def _export_csv(self) -> None:
+        path = self._path(".csv")
+        self.report().table.to_csv(path, index=False)
+        self._say(f"the table is in {path.name}")
+
+    def _export_parquet(self) -> None:
+        path = self._path(".parquet")
+        try:
+            self.report().table.to_parquet(path)
+        except ImportError:
+            self._say("Parquet needs pyarrow: pip install pyarrow; CSV works without", "bad")
+            return
+        self._say(f"the table is in {path.name}")
+
+    def _export_png(self) -> None:
+        path = self._path(".png")
+        path.write_bytes(png(self.report().figure))
+        self._say(f"the chart is in {path.name}")
+
+    def _path(self, ending: str) -> Path:
+        name = self._folder.value.strip() or "spend"
+        path = Path(name).expanduser()
+        path = path if path.suffix == ending else path.with_name(path.name + ending)
+        if path.exists():
+            raise MmaiError(f"{path.name} is there already: choose another name")
+        return path
+
+    def _safely(self, action: Any) -> None:
+        """Run what a click asks for; an error is a line in the panel, never a lost traceback."""
+        try:
+            self._say("")
+            action()
+        except (MmaiError, OSError, ValueError) as error:
+            self._say(str(error), "bad")
+
+    def _say(self, words: str, tone: str = "good") -> None:
+        self._told.value = message(words, tone) if words else ""
+
+
+def _first_choice(engine: Engine) -> Choice:
+    """Real money where there is any, else the demo's."""
+    choice = Choice()
+    demo = replace(choice, kind="Demo (pretend)")
+    real = len(engine.ledger.summary(None, **choice.filters))
+    return demo if not real and len(engine.ledger.summary(None, **demo.filters)) else choice
+
+
+def _rows(frame: Any) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(row[0]),
+            f"{row.calls:,}",
+            charts.format_count(float(row.tokens)),
+            _cost(row),
+            _percent(row.cache_hit_rate),
+            _percent(row.fallback_rate),
+            _percent(row.error_rate),
+            _seconds(row.p50_s),
+            _seconds(row.p95_s),
+            format_usd(float(row.saved_by_cache_usd)),
+            format_usd(float(row.saved_by_routing_usd)),
+        )
+        for row in frame.head(MOST_ROWS).itertuples(index=False)
+    ]
+
+
+def _cost(row: Any) -> str:
+    unknown = f" + {row.unknown_cost} unknown" if row.unknown_cost else ""
+    return format_usd(float(row.cost_usd)) + unknown
+
+
+def _percent(share: float) -> str:
+    return "–" if share != share else f"{share:.0%}"
+
+
+def _seconds(seconds: float) -> str:
+    return "–" if seconds != seconds else f"{seconds:.2g} s"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else f"{name[:18]}…{name[-21:]}"
+
+
+def _wrapping(w: Any) -> Any:
+    return w.Layout(display="flex", flex_flow="row wrap", align_items="center")

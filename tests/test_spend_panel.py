@@ -1,0 +1,230 @@
+"""The spend panel, driven without a browser."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import pytest
+from support.scripted import Scripted, settings_of
+
+from mmai_nb import charts
+from mmai_nb.caching import AnswerCache
+from mmai_nb.engine import Engine
+from mmai_nb.ledger import Ledger
+from mmai_nb.panels.panel import WIDGET_VIEW
+from mmai_nb.panels.report import CHARTS, GROUPS, PERIODS, SORTS, Choice, report
+from mmai_nb.panels.spend import SpendPanel
+from mmai_nb.records import NANO, Attempt
+
+
+def row(n: int, model: str = "small", nano: int | None = NANO, **more) -> Attempt:
+    facts = {
+        "ts": time.time() - 60 * n,
+        "request_model": model,
+        "provider": "acme",
+        "tier": "simple",
+        "input_tokens": 100,
+        "output_tokens": 50,
+        "cost_nano": nano,
+        "status": "ok",
+        "duration_s": 1.0,
+        **more,
+    }
+    return Attempt(f"{model}-{n}", 1, **facts)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    made = Engine(
+        settings_of(),
+        call=Scripted(),
+        ledger=Ledger(tmp_path / "ledger.sqlite3"),
+        cache=AnswerCache(tmp_path / "cache"),
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def panel(engine):
+    """A panel over two models, with its widget built."""
+    engine.ledger.record(row(1))
+    engine.ledger.record(row(2, "large", 3 * NANO, tag="essay"))
+    engine.ledger.record(row(3, "demo-small", NANO, simulated=True))
+    made = SpendPanel(engine)
+    _ = made.widget
+    yield made
+    made.close()
+
+
+def shown(panel: SpendPanel) -> str:
+    return panel._figures.value + panel._picture.value + panel._table.value
+
+
+def wait_until(true, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert true()
+
+
+def test_an_empty_ledger_is_told_kindly(engine):
+    panel = SpendPanel(engine)
+    _ = panel.widget
+    assert charts.EMPTY in shown(panel)
+    assert charts.EMPTY in panel._repr_mimebundle_()["text/html"]
+    panel.close()
+
+
+def test_it_shows_real_spend_and_leaves_the_demos_out(panel):
+    assert "<span>$</span>4.00" in shown(panel)
+    assert "demo-small" not in panel._table.value
+
+
+def test_with_nothing_but_demo_calls_it_shows_those(engine):
+    engine.ledger.record(row(3, "demo-small", simulated=True))
+    assert SpendPanel(engine).choice.kind == "Demo (pretend)"
+
+
+def test_a_choice_changes_what_is_shown(panel):
+    panel._boxes["model"].value = "small"
+    assert "<span>$</span>1.00" in shown(panel)
+    assert "large" not in panel._table.value
+    panel._boxes["model"].value = ""
+    panel._boxes["tag"].value = "essay"
+    assert "<span>$</span>3.00" in shown(panel)
+
+
+@pytest.mark.parametrize(
+    ("chart", "by"), [*((chart, "model") for chart in CHARTS), *(("Cost", by) for by in GROUPS)]
+)
+def test_every_chart_can_be_drawn_and_every_group_chosen(panel, chart, by):
+    panel._boxes["chart"].value = chart
+    panel._boxes["by"].value = by
+    assert panel._told.value == ""
+    assert f'alt="{chart} by {by}' in panel._picture.value
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_every_period_can_be_chosen(panel, period):
+    panel._boxes["period"].value = period
+    assert panel._told.value == ""
+    assert "<span>$</span>4.00" in shown(panel)
+
+
+def test_the_table_can_be_sorted(engine, panel):
+    orders = {sort: report(engine.ledger, Choice(sort=sort)).table.model.tolist() for sort in SORTS}
+    assert orders["cost"] == ["large", "small"]
+    assert orders["name"] == ["large", "small"]
+    engine.ledger.record(row(9, "small"))
+    assert report(engine.ledger, Choice(sort="calls")).table.model.tolist() == ["small", "large"]
+
+
+def test_an_unknown_cost_is_not_taken_for_nothing(engine, panel):
+    engine.ledger.record(row(4, "small", None))
+    panel._draw()
+    assert "of unknown price" in panel._figures.value
+    assert "+ 1 unknown" in panel._table.value
+
+
+def test_the_twin_shows_what_the_widget_shows(panel):
+    bundle = panel._repr_mimebundle_()
+    assert bundle[WIDGET_VIEW]["model_id"] == panel.widget.model_id
+    assert "<span>$</span>4.00" in bundle["text/html"]
+    assert 'alt="Spend over time' in bundle["text/html"]
+    assert "spent: $4.00" in bundle["text/plain"]
+
+
+def test_it_follows_new_calls_and_their_models(engine, panel):
+    engine.ask("What is 2 + 2?", model="small", tag="new tag")
+    wait_until(lambda: "new tag" in [value for _, value in panel._boxes["tag"].options])
+    wait_until(lambda: ">3<" in panel._figures.value.replace("\n", ""))
+
+
+def test_many_calls_make_few_redraws(engine, panel, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(panel, "_draw", lambda: drawn.append(1))
+    for n in range(50):
+        engine.ledger.record(row(10 + n))
+    wait_until(lambda: drawn)
+    assert len(drawn) <= 2
+
+
+def test_a_closed_panel_hears_nothing_more(engine, panel):
+    panel.close()
+    assert engine.ledger._listeners == []
+    engine.ledger.record(row(5))
+    assert panel._timer is None or not panel._timer.is_alive()
+
+
+def test_opening_and_closing_a_hundred_leaves_nothing_behind(engine, monkeypatch):
+    import ipywidgets
+
+    monkeypatch.setattr("mmai_nb.panels.spend.png", lambda figure: b"")  # the slow part
+
+    engine.ledger.record(row(1))
+    before = len(ipywidgets.Widget.get_manager_state()["state"])
+    for _ in range(100):
+        made = SpendPanel(engine)
+        _ = made.widget
+        made.close()
+    assert engine.ledger._listeners == []
+    assert len(ipywidgets.Widget.get_manager_state()["state"]) == before
+
+
+# -- export
+
+
+def button(panel, label):
+    (found,) = [
+        child
+        for child in panel.widget.children[-2].children
+        if getattr(child, "description", "") == label
+    ]
+    return found
+
+
+def test_the_table_goes_into_a_csv_file(panel, tmp_path):
+    panel._folder.value = "mine"
+    button(panel, "CSV").click()
+    assert "the table is in mine.csv" in panel._told.value
+    assert pd.read_csv(tmp_path / "mine.csv").cost_usd.tolist() == [3.0, 1.0]
+
+
+def test_the_chart_goes_into_a_png_file(panel, tmp_path):
+    button(panel, "PNG of the chart").click()
+    assert (tmp_path / "spend.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_that_is_there_is_not_overwritten(panel, tmp_path):
+    (tmp_path / "spend.csv").write_text("precious")
+    button(panel, "CSV").click()
+    assert "is there already" in panel._told.value
+    assert (tmp_path / "spend.csv").read_text() == "precious"
+
+
+def test_a_place_that_cannot_be_written_to_is_a_line_in_the_panel(panel):
+    panel._folder.value = "no/such/folder/x"
+    button(panel, "CSV").click()
+    assert 'role="alert"' in panel._told.value
+
+
+def test_names_with_markup_are_shown_to_the_letter(engine):
+    engine.ledger.record(row(1, "<img src=x>_$a$"))
+    panel = SpendPanel(engine)
+    _ = panel.widget
+    assert "<img src=x>" not in panel._table.value + panel._repr_mimebundle_()["text/html"]
+    assert "&lt;img src=x&gt;_" in panel._table.value
+    panel.close()
+
+
+@pytest.mark.parametrize("count", [1, 12, 40, 150])
+def test_any_number_of_models_fits(engine, count):
+    for n in range(count):
+        engine.ledger.record(row(n, f"provider/a-model-with-a-very-long-name-{n:03d}"))
+    panel = SpendPanel(engine)
+    _ = panel.widget
+    assert panel._table.value.count("<tr>") <= 101
+    assert ("more rows" in panel._table.value) == (count > 100)
+    panel.close()
