@@ -128,3 +128,9 @@ def test_importing_the_package_does_not_import_ipython():
     code = "import sys, mmai_nb; print('IPython' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_no_panel_hides_a_module():
+    from mmai_nb import panels
+
+    assert not set(panels.__all__) & {file.stem for file in (HOUSE / "panels").glob("*.py")}

@@ -13,8 +13,8 @@ from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.ledger import Ledger
 from mmai_nb.panels.panel import WIDGET_VIEW
-from mmai_nb.panels.report import CHARTS, GROUPS, PERIODS, SORTS, Choice, report
-from mmai_nb.panels.spend import SpendPanel
+from mmai_nb.panels.spend_panel import SpendPanel
+from mmai_nb.panels.spend_report import CHARTS, GROUPS, PERIODS, SORTS, Choice, report
 from mmai_nb.records import NANO, Attempt
 
 
@@ -161,7 +161,7 @@ def test_a_closed_panel_hears_nothing_more(engine, panel):
 def test_opening_and_closing_a_hundred_leaves_nothing_behind(engine, monkeypatch):
     import ipywidgets
 
-    monkeypatch.setattr("mmai_nb.panels.spend.png", lambda figure: b"")  # the slow part
+    monkeypatch.setattr("mmai_nb.panels.spend_panel.png", lambda figure: b"")  # the slow part
 
     engine.ledger.record(row(1))
     before = len(ipywidgets.Widget.get_manager_state()["state"])

@@ -8,7 +8,7 @@ it; settings and figures are the engine's.
 from __future__ import annotations
 
 from ..engine import default_engine
-from .spend import SpendPanel
+from .spend_panel import SpendPanel
 
 __all__ = ["spend"]
 

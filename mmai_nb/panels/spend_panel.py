@@ -14,7 +14,7 @@ from ..engine import Engine
 from ..errors import MmaiError
 from .looks import big_figures, heading, message, picture, png, table
 from .panel import Panel
-from .report import CHARTS, GROUPS, KINDS, PERIODS, SORTS, Choice, Report, report
+from .spend_report import CHARTS, GROUPS, KINDS, PERIODS, SORTS, Choice, Report, report
 
 __all__ = ["SpendPanel"]
 
