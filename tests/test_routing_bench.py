@@ -1,0 +1,161 @@
+"""The measures of the routing benchmark, on data small enough to check by hand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+
+import numpy as np
+import pytest
+from bench.metrics import apgr, bootstrap, call_share, figures, interval, recovered
+from bench.questions import folds, learnable, load, other_sources, question_key
+
+WEAK = np.array([1.0, 1, 0, 0])
+STRONG = np.array([1.0, 1, 1, 1])
+BEST = np.array([0.1, 0.2, 0.8, 0.9])
+
+
+class TestCurve:
+    def test_a_perfect_router_recovers_all_with_the_calls_that_are_needed(self):
+        curve = recovered(BEST, WEAK, STRONG)
+        assert curve == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1, 1])
+        assert apgr(curve) == pytest.approx(0.75)
+        assert (call_share(curve, 0.5), call_share(curve, 0.8)) == pytest.approx((25, 40))
+
+    def test_the_worst_router_recovers_nothing_before_it_must(self):
+        assert apgr(recovered(-BEST, WEAK, STRONG)) == pytest.approx(0.25)
+
+    def test_equal_scores_count_as_a_coin(self):
+        curve = recovered(np.zeros(4), WEAK, STRONG)
+        assert curve == pytest.approx(np.linspace(0, 1, 11))
+        assert figures(curve).apgr == pytest.approx(0.5)
+
+    def test_a_tie_is_the_mean_of_its_orders(self):
+        tied = recovered(np.array([0.0, 0, 1, 1]), WEAK, np.array([1.0, 1, 1, 0]))
+        first = recovered(np.array([0.0, 0, 2, 1]), WEAK, np.array([1.0, 1, 1, 0]))
+        last = recovered(np.array([0.0, 0, 1, 2]), WEAK, np.array([1.0, 1, 1, 0]))
+        assert tied[5] == pytest.approx((first[5] + last[5]) / 2)
+
+    def test_a_strong_model_that_is_worse_at_times_may_be_worth_more_than_always_calling_it(self):
+        curve = recovered(np.array([0.0, 1, 1]), np.array([1.0, 0, 0]), np.array([0.0, 1, 1]))
+        assert max(curve) == pytest.approx(1.9)
+        assert curve[-1] == pytest.approx(1)
+
+    def test_counting_a_prompt_twice_is_having_it_twice(self):
+        counts = np.array([1.0, 0, 2, 1])
+        twice = np.array([0, 2, 2, 3])
+        assert recovered(BEST, WEAK, STRONG, counts=counts) == pytest.approx(
+            recovered(BEST[twice], WEAK[twice], STRONG[twice])
+        )
+
+    def test_without_a_gap_there_is_nothing_to_measure(self):
+        with pytest.raises(ValueError, match="no gap"):
+            recovered(BEST, STRONG, WEAK)
+
+    def test_what_is_never_reached_has_no_share(self):
+        assert call_share(np.array([0, 0.1, *[0.2] * 9]), 0.5) == math.inf
+
+
+class TestMoney:
+    def test_an_escalated_call_pays_for_both(self):
+        before = recovered(BEST, WEAK, STRONG)
+        after = recovered(BEST, WEAK, STRONG, weak_price=0.5)
+        assert after == pytest.approx(
+            np.interp(np.linspace(0, 0.5, 11), np.linspace(0, 1, 11), before)
+        )
+        assert call_share(after, 0.5) == pytest.approx(2 * call_share(before, 0.5))
+
+    def test_all_the_money_of_always_strong_does_not_buy_every_escalation(self):
+        coin = recovered(np.zeros(4), WEAK, STRONG, weak_price=0.2)
+        assert coin[-1] == pytest.approx(0.8)
+
+
+class TestBootstrap:
+    def test_the_same_seed_gives_the_same_rows(self):
+        scores = {"best": BEST}
+        one, two = (bootstrap(scores, WEAK, STRONG, rounds=20)["best"] for _ in range(2))
+        assert one.shape[1] == 3
+        assert (one == two).all()
+
+    def test_routers_are_drawn_together_so_that_a_router_never_differs_from_itself(self):
+        rows = bootstrap({"a": BEST, "b": BEST * 3}, WEAK, STRONG, rounds=50)
+        assert (rows["a"] == rows["b"]).all()
+
+    def test_the_interval_holds_the_figure(self):
+        draw = np.random.default_rng(1)
+        weak = draw.integers(0, 2, 400).astype(float)
+        strong = np.maximum(weak, draw.integers(0, 2, 400))
+        scores = draw.random(400) + (strong - weak)
+        low, high = interval(bootstrap({"r": scores}, weak, strong, rounds=200)["r"][:, 0])
+        assert low < apgr(recovered(scores, weak, strong)) < high
+        assert high - low < 0.1
+
+    def test_rounds_without_a_gap_are_left_out(self):
+        rows = bootstrap({"r": np.array([1.0, 0])}, np.array([0.0, 1]), np.ones(2), rounds=40)
+        assert 0 < len(rows["r"]) < 40
+
+
+class TestQuestions:
+    def test_a_question_has_one_key_whatever_its_choices_and_layout(self):
+        short = "What is  2 + 2?\nA. 3\nB. 4\nAnswer:"
+        long = "what is 2+2 ?\nA) 3\nB) 4\nC) 5"
+        assert question_key(short) == question_key(long) == "whatis22"
+
+    def test_a_long_question_is_known_by_its_beginning(self):
+        assert question_key("ab " * 300) == "ab" * 100
+
+    def test_equal_labels_share_a_fold(self):
+        found = folds(["a", "b", "a", "c", "b"])
+        assert found[0] == found[2]
+        assert found[1] == found[4]
+        assert set(folds([str(n) for n in range(50)], 5)) == set(range(5))
+        assert (folds(["a"] * 9, seed=1) == folds(["a"] * 9, seed=1)).all()
+
+    def test_a_question_that_is_asked_in_the_test_is_not_learned_from(self, public):
+        asked = [q for q in public if q.benchmark == "GSM8K"]
+        left = {q.key for q in learnable(public, asked)}
+        assert not left & {q.key for q in asked}
+
+    def test_out_of_distribution_nothing_of_the_benchmark_or_its_collections_is_left(self, public):
+        mmlu = [q for q in public if q.benchmark == "MMLU"]
+        left = other_sources(public, mmlu)
+        assert {q.benchmark for q in left} == {"GSM8K", "MMLU-Pro", "LLMRouter"}
+        assert "mmlu" not in {q.source for q in left}
+        assert not {q.key for q in left} & {q.key for q in mmlu}
+
+
+class TestPublicData:
+    def test_contaminated_rows_and_rows_without_a_label_are_left_out(self, public):
+        counts = dict.fromkeys(("MMLU", "GSM8K", "MMLU-Pro", "LLMRouter"), 0)
+        for question in public:
+            counts[question.benchmark] += 1
+        assert counts == {"MMLU": 6345, "GSM8K": 628, "MMLU-Pro": 6384, "LLMRouter": 3373}
+
+    def test_questions_stand_in_several_files_which_is_why_splits_go_by_key(self, public):
+        mmlu = {q.key for q in public if q.benchmark == "MMLU"}
+        assert sum(q.key in mmlu for q in public if q.benchmark == "MMLU-Pro") > 500
+
+    def test_scores_lie_between_0_and_1(self, public):
+        for question in public:
+            for value in (question.weak, question.strong, question.fails, question.mends):
+                assert 0 <= value <= 1
+        assert sum(q.weak_answer is not None for q in public) == 628 + 6384
+
+    def test_a_file_of_ones_own_reads_the_same_way(self, tmp_path):
+        row = {"prompt": "Q", "group": "g", "weak_score": 0.0, "strong_score": 1.0}
+        kept, dropped = {**row, "contaminated": False}, {**row, "contaminated": True}
+        for name in ("mmlu_mixtral_gpt4", "gsm8k_mixtral_gpt4"):
+            with gzip.open(tmp_path / f"{name}.jsonl.gz", "wt") as file:
+                file.write(f"{json.dumps(kept)}\n{json.dumps(dropped)}\n")
+        for name in ("mmlu_pro_29models", "ulab_llmrouter_9models"):
+            gzip.open(tmp_path / f"{name}.jsonl.gz", "wt").close()
+        assert [(q.benchmark, q.fails, q.mends) for q in load(tmp_path)] == [
+            ("MMLU", 1.0, 1.0),
+            ("GSM8K", 1.0, 1.0),
+        ]
+
+
+@pytest.fixture(scope="module")
+def public():
+    return load()
