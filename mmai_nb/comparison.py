@@ -363,10 +363,11 @@ class Comparison:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return side_by_side(
-            [self._cell(column) for column in self.ordered()], self.format, self._note()
+            [self.cell(column) for column in self.ordered()], self.format, self.note()
         )
 
-    def _cell(self, column: Column) -> Cell:
+    def cell(self, column: Column) -> Cell:
+        """What a column shows just now."""
         answer, error = column.answer, column.error
         footer, wrong, chips = "", "", self._chips(column)
         if answer is not None and not self.hidden:
@@ -396,7 +397,8 @@ class Comparison:
         twin = next((c for c in done if c.answer == column.answer), column)
         return (*chips, f"same as {self.name_of(twin)}") if twin is not column else tuple(chips)
 
-    def _note(self) -> str:
+    def note(self) -> str:
+        """One line under the answers: what is still to come, or to do."""
         if not self.over:
             over = sum(column.over for column in self.columns)
             return f"{over} of {len(self.columns)} answers are there …"

@@ -14,7 +14,7 @@ from typing import Any
 from .answer import render
 from .markup import clean_text, escape_markdown, inert_html
 
-__all__ = ["Cell", "Difference", "side_by_side"]
+__all__ = ["Cell", "Difference", "card", "side_by_side"]
 
 _GRID = (
     "display: grid; gap: 0.75em; margin: 0.25em 0; "
@@ -22,7 +22,7 @@ _GRID = (
 )
 _CARD = (
     "border: 1px solid var(--jp-border-color2, #bdbdbd); border-radius: 4px; min-width: 0; "
-    "padding: 0.5em 0.75em; overflow-x: auto; overflow-wrap: anywhere"
+    "padding: 0.5em 0.75em; overflow-x: auto; overflow-wrap: anywhere; line-height: 1.4"
 )
 _TITLE = "font-weight: 600; margin-bottom: 0.35em"
 _SOFT = "color: var(--jp-ui-font-color2, #616161); font-size: 87%; font-weight: 400"
@@ -60,7 +60,7 @@ class Cell:
 
 def side_by_side(cells: Sequence[Cell], format: str = "markdown", note: str = "") -> dict[str, str]:
     """MIME data of answers beside each other: HTML as a grid, plain text and Markdown in turn."""
-    shown = [_shown(cell, format) for cell in cells]
+    shown = [card(cell, format) for cell in cells]
     below = f'<div style="{_SOFT}">{inert_html(note)}</div>' if note else ""
     grid = "".join(one["text/html"] for one in shown)
     return {
@@ -72,7 +72,8 @@ def side_by_side(cells: Sequence[Cell], format: str = "markdown", note: str = ""
     }
 
 
-def _shown(cell: Cell, format: str) -> dict[str, str]:
+def card(cell: Cell, format: str = "markdown") -> dict[str, str]:
+    """MIME data of one answer in its frame."""
     body = {"text/html": "", "text/plain": "", "text/markdown": ""}
     if cell.text or (cell.footer and not cell.error):
         body = render(cell.text, format, cell.footer, partial=cell.partial)

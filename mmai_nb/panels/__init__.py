@@ -7,10 +7,23 @@ it; settings and figures are the engine's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..engine import default_engine
+from .compare_panel import ComparePanel
 from .spend_panel import SpendPanel
 
-__all__ = ["spend"]
+__all__ = ["compare", "spend"]
+
+
+def compare(prompt: str = "", models: Sequence[str] | None = None) -> ComparePanel:
+    """One prompt, several models: their answers live beside each other, and your vote.
+
+    Args:
+        prompt: what stands in the box at first.
+        models: who is chosen at first; default: the first model of each tier.
+    """
+    return ComparePanel(default_engine(), prompt, None if models is None else tuple(models))
 
 
 def spend() -> SpendPanel:

@@ -1,0 +1,319 @@
+"""The compare panel: one prompt, several models, their answers live beside each other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..comparison import ORDERS, Comparison
+from ..engine import Engine
+from ..errors import MmaiError
+from ..side_by_side import card
+from .looks import heading, message, table
+from .panel import Panel
+
+__all__ = ["ComparePanel"]
+
+SHORTEST_GAP = 0.1
+"""Seconds between two messages to the front end, …"""
+SLOWEST_RATE = 200_000
+"""… and bytes a second that they may take."""
+FEWEST = 2
+
+
+class ComparePanel(Panel):
+    """Ask several models at once, look at their answers side by side, and vote.
+
+    Args:
+        engine: who is asked.
+        prompt: what stands in the box at first.
+        models: who is chosen at first; default: the first model of each tier.
+    """
+
+    def __init__(
+        self, engine: Engine, prompt: str = "", models: tuple[str, ...] | None = None
+    ) -> None:
+        super().__init__("compare panel")
+        self._engine, self._prompt = engine, prompt
+        settings = engine.settings_for_display
+        firsts = dict.fromkeys(tier.chain[0] for tier in settings.tiers)
+        self._chosen = tuple(firsts) if models is None else models
+        self.comparison: Comparison | None = None
+        self._watcher: threading.Thread | None = None
+        self._cards: dict[str, Any] = {}
+
+    # -- what it shows
+
+    def static(self) -> dict[str, str]:
+        """The answers side by side; before the first run, how to get one."""
+        if self.comparison is not None:
+            bundle = self.comparison._repr_mimebundle_()
+            return {kind: bundle[kind] for kind in ("text/html", "text/plain")}
+        words = "Nothing compared yet: type a prompt, choose models and press Compare."
+        return {"text/html": heading("Compare models") + message(words), "text/plain": words}
+
+    # -- the widget
+
+    def build(self) -> Any:
+        """The widget; nothing is asked before its button is pressed."""
+        import ipywidgets as w
+
+        self._ask_box = w.Textarea(
+            value=self._prompt,
+            placeholder="What shall they answer? (What you type is saved with the notebook.)",
+            layout=w.Layout(width="auto", height="5.5em"),
+        )
+        self._search = w.Text(
+            placeholder="search models", continuous_update=True, layout=w.Layout(width="auto")
+        )
+        self._search.observe(lambda _: self._list_models(), "value")
+        self._picker = w.SelectMultiple(
+            options=self._names(),
+            value=self._known(self._chosen),
+            rows=6,
+            layout=w.Layout(width="auto"),
+        )
+        self._picker.observe(self._note_choice, "value")
+        self._blind = w.Checkbox(description="hide the names until I vote", indent=False)
+        self._order = w.Dropdown(options=list(ORDERS), description="sort by")
+        self._order.observe(lambda change: self._safely(self._sort), "value")
+        self._run = self._button(w, "Compare", self._compare, "primary")
+        self._stop = self._button(w, "Stop", self._stop_all)
+        self._again = self._button(w, "Ask failed ones again", self._rerun)
+        self._diff = self._button(w, "Show differences", self._show_difference)
+        self._told, self._answers = w.HTML(), w.Box(layout=_grid(w))
+        self._votes, self._difference, self._rates = w.Box(layout=_row(w)), w.HTML(), w.HTML()
+        self._show_rates()
+        self._enable()
+        self.on_close(self._stop_all)
+        left = w.VBox([self._search, self._picker], layout=w.Layout(flex="1 1 16em"))
+        right = w.VBox([self._ask_box, self._blind], layout=w.Layout(flex="3 1 22em"))
+        buttons = [self._run, self._stop, self._again, self._diff, self._order]
+        return w.VBox(
+            [
+                w.HTML(heading("Compare models")),
+                w.Box([left, right], layout=_row(w, "stretch")),
+                w.Box(buttons, layout=_row(w)),
+                self._told,
+                self._votes,
+                self._answers,
+                self._difference,
+                self._rates,
+            ]
+        )
+
+    def _button(self, w: Any, label: str, action: Callable[[], None], style: str = "") -> Any:
+        button = w.Button(description=label, button_style=style, layout=w.Layout(width="auto"))
+        button.on_click(lambda _: self._safely(action))
+        return button
+
+    # -- choosing
+
+    def _names(self) -> list[str]:
+        words = self._search.value.lower().split()
+        names = list(self._engine.settings_for_display.models)
+        chosen = [name for name in names if name in self._chosen]
+        found = [n for n in names if all(word in n.lower() for word in words)]
+        return list(dict.fromkeys([*chosen, *found])) if words else names
+
+    def _known(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = self._engine.settings_for_display.models
+        return tuple(name for name in names if name in known)
+
+    def _list_models(self) -> None:
+        """What was chosen stays in the list, and chosen, whatever is searched for."""
+        kept = self._chosen
+        self._picker.options = self._names()
+        self._picker.value = self._known(kept)
+
+    def _note_choice(self, change: Any) -> None:
+        if change["new"] or not self._search.value:
+            self._chosen = tuple(change["new"])
+
+    # -- running
+
+    def _compare(self) -> None:
+        if not self._ask_box.value.strip():
+            raise MmaiError("there is no prompt yet: type one into the box")
+        if len(self._chosen) < FEWEST:
+            raise MmaiError("choose at least two models: hold Ctrl (Cmd) and click")
+        self._take(
+            self._engine.compare(self._ask_box.value, list(self._chosen), blind=self._blind.value)
+        )
+        assert self.comparison is not None
+        self._watch(self.comparison.start)
+
+    def _rerun(self) -> None:
+        comparison = self._some()
+        missing = [c for c in comparison.columns if c.state in ("failed", "stopped")]
+        self._watch(lambda: comparison.start(missing))
+
+    def _take(self, comparison: Comparison) -> None:
+        """Put a comparison into the panel, with an empty card for each of its columns."""
+        import ipywidgets as w
+
+        self._let_go(self._answers, self._votes)
+        self.comparison = comparison
+        self._cards = {c.label: w.HTML(layout=_card(w)) for c in comparison.columns}
+        self._answers.children = tuple(self._cards.values())
+        self._difference.value = ""
+
+    def _watch(self, start: Callable[[], None]) -> None:
+        comparison = self._some()
+        start()
+        self._enable()
+        self._watcher = threading.Thread(
+            target=self._follow, args=(comparison,), daemon=True, name="mmai-compare-panel"
+        )
+        self._watcher.start()
+
+    def _follow(self, comparison: Comparison) -> None:
+        """Show what comes until all is there; runs beside the kernel, so that Stop is heard."""
+        while not comparison.over:
+            time.sleep(self._update(comparison))
+        self._update(comparison)
+        if self.comparison is comparison and not self._closed:
+            self._finish(comparison)
+
+    def _update(self, comparison: Comparison) -> float:
+        """Send what has changed; gives the seconds to wait before the next time."""
+        begin, sent, size = time.monotonic(), 0, 0
+        for column in comparison.columns:
+            html = card(comparison.cell(column), comparison.format)["text/html"]
+            widget = self._cards.get(column.label)
+            if self.comparison is comparison and widget is not None and widget.value != html:
+                widget.value = html
+                sent, size = sent + 1, size + len(html.encode("utf-8", "replace"))
+        took = time.monotonic() - begin
+        return max(SHORTEST_GAP * max(1, sent), size / SLOWEST_RATE, 5 * took)
+
+    def _finish(self, comparison: Comparison) -> None:
+        self._say(comparison.note(), "plain")
+        self._offer_votes(comparison)
+        self._enable()
+
+    def _stop_all(self) -> None:
+        if self.comparison is not None and not self.comparison.over:
+            self.comparison.stop()
+        watcher = self._watcher
+        if watcher is not None and watcher is not threading.current_thread():
+            watcher.join(5.0)
+
+    # -- judging
+
+    def _offer_votes(self, comparison: Comparison) -> None:
+        import ipywidgets as w
+
+        done = [column for column in comparison.columns if column.answer is not None]
+        self._let_go(self._votes)
+        if comparison.verdict is not None or len(done) < FEWEST:
+            return
+        choices = [(f"{comparison.name_of(c)} is best", c.label) for c in done]
+        choices += [("all the same", "tie"), ("none is good", "bad")]
+        self._votes.children = tuple(
+            self._button(w, label[:60], partial(self._vote, which)) for label, which in choices
+        )
+
+    def _vote(self, which: str) -> None:
+        comparison = self._some()
+        comparison.vote(which)
+        self._let_go(self._votes)
+        self._update(comparison)
+        self._say("Your vote is kept.")
+        self._show_rates()
+        self._enable()
+
+    def _sort(self) -> None:
+        if self.comparison is None:
+            return
+        try:
+            ordered = self.comparison.sorted_by(self._order.value).ordered()
+        except MmaiError:
+            self._order.value = "asked"
+            raise
+        self._answers.children = tuple(self._cards[column.label] for column in ordered)
+
+    def _show_difference(self) -> None:
+        done = [c for c in self._some().ordered() if c.answer is not None]
+        if len(done) < FEWEST:
+            raise MmaiError("two whole answers are needed to show what differs")
+        found = self._some().diff(done[0].label, done[1].label)
+        self._difference.value = found._repr_mimebundle_()["text/html"]
+
+    def _show_rates(self) -> None:
+        rates = self._engine.win_rates()
+        if not len(rates):
+            return
+        rows = [
+            (
+                str(model),
+                *(str(row[name]) for name in ("votes", "won", "tied", "lost", "bad")),
+                f"{row['win_rate']:.0%}",
+            )
+            for model, row in rates.iterrows()
+        ]
+        columns = (
+            "your votes so far",
+            "votes",
+            "won",
+            "tied",
+            "lost",
+            "none good",
+            "share of wins",
+        )
+        self._rates.value = table(columns, rows)
+
+    # -- all of it
+
+    def _some(self) -> Comparison:
+        if self.comparison is None:
+            raise MmaiError("nothing was compared yet: press Compare first")
+        return self.comparison
+
+    def _enable(self) -> None:
+        """Only what makes sense now can be pressed."""
+        comparison = self.comparison
+        running = comparison is not None and not comparison.over
+        ended = comparison is not None and comparison.over
+        states = [c.state for c in comparison.columns] if comparison is not None else []
+        self._run.disabled, self._stop.disabled = running, not running
+        self._again.disabled = not (ended and {"failed", "stopped"} & set(states))
+        self._diff.disabled = not (ended and states.count("done") >= FEWEST)
+
+    def _let_go(self, *boxes: Any) -> None:
+        for box in boxes:
+            old, box.children = box.children, ()
+            for widget in old:
+                widget.close()
+
+    def _safely(self, action: Callable[[], None]) -> None:
+        """Run what a click asks for; an error is a line in the panel, never a lost traceback."""
+        try:
+            self._say("")
+            action()
+        except (MmaiError, OSError, ValueError) as error:
+            self._say(str(error), "bad")
+
+    def _say(self, words: str, tone: str = "good") -> None:
+        self._told.value = message(words, tone) if words else ""
+
+
+def _row(w: Any, align: str = "center") -> Any:
+    return w.Layout(display="flex", flex_flow="row wrap", align_items=align, width="100%")
+
+
+def _grid(w: Any) -> Any:
+    return w.Layout(
+        display="grid",
+        grid_template_columns="repeat(auto-fit, minmax(min(100%, 19em), 1fr))",
+        grid_gap="0.75em",
+        width="100%",
+        overflow="visible",
+    )
+
+
+def _card(w: Any) -> Any:
+    return w.Layout(width="auto", margin="0", min_width="0")

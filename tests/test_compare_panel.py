@@ -1,0 +1,249 @@
+"""The compare panel, driven without a browser."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from support.scripted import settings_of
+
+from mmai_nb.caching import AnswerCache
+from mmai_nb.engine import Engine
+from mmai_nb.errors import ServerError
+from mmai_nb.ledger import Ledger
+from mmai_nb.panels.compare_panel import ComparePanel
+from mmai_nb.panels.panel import WIDGET_VIEW
+from mmai_nb.records import Completion, Usage
+
+
+class Models:
+    """Scripted models: a text, an error, or a function of the listener by name."""
+
+    def __init__(self) -> None:
+        self.plays = {"small": "one", "large": "two"}
+        self.asked: list[str] = []
+
+    def __call__(self, request, spec, on_text):
+        self.asked.append(spec.name)
+        play = self.plays[spec.name]
+        if isinstance(play, Exception):
+            raise play
+        text = play(on_text) if callable(play) else play
+        if on_text is not None and not callable(play):
+            on_text(text)
+        return Completion(text, spec.name, Usage(10, 5), finish_reason="stop", duration_s=0.1)
+
+
+@pytest.fixture
+def models():
+    return Models()
+
+
+@pytest.fixture
+def engine(tmp_path, models):
+    made = Engine(
+        settings_of(retries=0),
+        call=models,
+        ledger=Ledger(tmp_path / "ledger.sqlite3"),
+        cache=AnswerCache(tmp_path / "cache"),
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def panel(engine):
+    made = ComparePanel(engine, "hi there")
+    _ = made.widget
+    yield made
+    made.close()
+
+
+def finished(panel: ComparePanel) -> ComparePanel:
+    panel._watcher.join(20)
+    assert not panel._watcher.is_alive()
+    return panel
+
+
+def run(panel: ComparePanel) -> ComparePanel:
+    panel._run.click()
+    return finished(panel)
+
+
+def cards(panel: ComparePanel) -> list[str]:
+    return [card.value for card in panel._answers.children]
+
+
+def vote(panel: ComparePanel, label: str) -> None:
+    (button,) = [b for b in panel._votes.children if b.description == label]
+    button.click()
+
+
+def test_nothing_is_asked_before_the_button_is_pressed(panel, models):
+    assert models.asked == []
+    assert "press Compare" in panel._repr_mimebundle_()["text/html"]
+
+
+def test_the_first_model_of_each_tier_is_chosen_at_first(panel):
+    assert panel._picker.value == ("small", "large")
+
+
+def test_every_model_gets_a_card_with_its_answer(panel):
+    one, two = cards(run(panel))
+    assert "small" in one
+    assert ">one<" in one
+    assert "large" in two
+    assert ">two<" in two
+
+
+def test_the_text_shows_while_it_comes(panel, models):
+    go_on = threading.Event()
+
+    def slowly(hear):
+        hear("a first part")
+        go_on.wait(20)
+        return "a first part and the rest"
+
+    models.plays["small"] = slowly
+    panel._run.click()
+    end = time.monotonic() + 20
+    while "a first part" not in cards(panel)[0] and time.monotonic() < end:
+        time.sleep(0.02)
+    assert "a first part" in cards(panel)[0]
+    assert panel._run.disabled
+    go_on.set()
+    assert "and the rest" in cards(finished(panel))[0]
+    assert not panel._run.disabled
+
+
+def test_one_that_fails_shows_its_error_and_can_be_asked_again(panel, models):
+    models.plays["small"] = ServerError("it is down")
+    assert "it is down" in cards(run(panel))[0]
+    assert not panel._again.disabled
+    models.plays["small"] = "one"
+    panel._again.click()
+    assert ">one<" in cards(finished(panel))[0]
+    assert models.asked.count("large") == 1
+
+
+def test_stop_ends_what_is_under_way_and_keeps_what_is_there(panel, models):
+    from mmai_nb import cancel
+
+    def endless(hear):
+        hear("a part")
+        cancel.pause(60)
+        return "never"
+
+    models.plays["large"] = endless
+    panel._run.click()
+    end = time.monotonic() + 20
+    while "a part" not in cards(panel)[1] and time.monotonic() < end:
+        time.sleep(0.02)
+    panel._stop.click()
+    one, two = cards(finished(panel))
+    assert ">one<" in one
+    assert "stopped" in two
+
+
+def test_a_blind_comparison_tells_no_name_before_the_vote(panel):
+    panel._blind.value = True
+    shown = " ".join(cards(run(panel))) + " ".join(b.description for b in panel._votes.children)
+    assert "small" not in shown
+    assert "large" not in shown
+    vote(panel, "Answer A is best")
+    assert "your choice" in " ".join(cards(panel))
+    assert "small" in " ".join(cards(panel))
+
+
+def test_a_vote_is_kept_and_shown_as_a_win_rate(panel, engine):
+    run(panel)
+    vote(panel, "large is best")
+    assert engine.win_rates().win_rate.to_dict() == {"large": 1.0, "small": 0.0}
+    assert "100%" in panel._rates.value
+    assert panel._votes.children == ()
+
+
+def test_answers_can_be_sorted(panel):
+    run(panel)
+    panel._order.value = "name"
+    assert ["large" in card for card in cards(panel)] == [True, False]
+
+
+def test_hidden_answers_cannot_be_sorted_by_what_tells(panel):
+    panel._blind.value = True
+    run(panel)
+    panel._order.value = "cost"
+    assert "vote first" in panel._told.value
+    assert panel._order.value == "asked"
+
+
+def test_differences_are_marked(panel):
+    run(panel)
+    panel._diff.click()
+    assert "<del" in panel._difference.value
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n "])
+def test_an_empty_prompt_is_told(panel, models, prompt):
+    panel._ask_box.value = prompt
+    panel._run.click()
+    assert "no prompt yet" in panel._told.value
+    assert models.asked == []
+
+
+@pytest.mark.parametrize("chosen", [(), ("small",)])
+def test_fewer_than_two_models_are_told(panel, models, chosen):
+    panel._picker.value = chosen
+    panel._run.click()
+    assert "at least two" in panel._told.value
+    assert models.asked == []
+
+
+def test_a_prompt_that_cannot_be_sent_is_a_line_in_the_panel(panel, models):
+    panel._ask_box.value = "x" * 200_000
+    panel._run.click()
+    assert 'role="alert"' in panel._told.value
+    assert models.asked == []
+
+
+def test_searching_keeps_what_was_chosen(panel):
+    panel._picker.value = ("large",)
+    panel._search.value = "small"
+    assert set(panel._picker.options) == {"small", "large"}
+    assert panel._picker.value == ("large",)
+    panel._search.value = ""
+    assert panel._picker.value == ("large",)
+
+
+def test_models_that_are_not_there_are_not_chosen(engine):
+    panel = ComparePanel(engine, "hi", ("small", "gone"))
+    _ = panel.widget
+    assert panel._picker.value == ("small",)
+    panel.close()
+
+
+def test_the_twin_shows_the_answers(panel):
+    run(panel)
+    bundle = panel._repr_mimebundle_()
+    assert WIDGET_VIEW in bundle
+    assert ">two<" in bundle["text/html"]
+    assert "── small" in bundle["text/plain"]
+
+
+def test_closing_stops_what_is_under_way(panel, models):
+    from mmai_nb import cancel
+
+    models.plays["large"] = lambda hear: cancel.pause(60) or "never"
+    panel._run.click()
+    panel.close()
+    assert panel.comparison.over
+    assert not [t for t in threading.enumerate() if t.name.startswith("mmai-compare")]
+
+
+def test_the_updates_leave_room_for_others(panel, monkeypatch):
+    panel._take(panel._engine.compare("hi", ["small", "large"]))
+    for column in panel.comparison.columns:
+        column.pieces.append("x" * 50_000)
+    assert panel._update(panel.comparison) >= 0.5  # 100 kB at 200 kB/s
+    assert panel._update(panel.comparison) >= 0.1
