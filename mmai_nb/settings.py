@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from .sources import (
     user_source,
 )
 from .specs import (
+    BudgetSettings,
     CacheSettings,
     ModelSpec,
     Settings,
@@ -35,9 +37,10 @@ from .specs import (
     fields_at,
     kind_at,
 )
-from .values import dotted, from_text, nearest, one_line, unknown_key
+from .values import checked_usd, dotted, from_text, nearest, one_line, unknown_key
 
 __all__ = [
+    "BudgetSettings",
     "CacheSettings",
     "ModelSpec",
     "Settings",
@@ -60,11 +63,12 @@ PROJECT_MAY_SET = (
     "format",
     "stream",
     "max_prompt_chars",
+    "budget",
 )
 """What a project's file may set: it comes with a repository, so it is not trusted with more.
 
 It chooses among the user's models; what they are told (`system`) and how they answer is not its own
-to say."""
+to say. Limits it may lower and not raise."""
 
 
 def load_settings(
@@ -106,8 +110,8 @@ def load_settings(
 def change_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """New settings with the changes laid over the old ones; the old ones stay as they were.
 
-    Models, aliases and cache merge by key; a list of tiers replaces them all, a mapping of names
-    to tiers merges by name; None takes an entry out, or a setting back to its default;
+    Models, aliases, cache and budget merge by key; a list of tiers replaces them all, a mapping of
+    names to tiers merges by name; None takes an entry out, or a setting back to its default;
     "cache.max_age" is the same as {"cache": {"max_age": …}}.
 
     Raises:
@@ -146,7 +150,7 @@ def explain_settings(settings: Settings) -> dict[str, tuple[Any, str]]:
 def _values(settings: Settings) -> Iterator[tuple[KeyPath, Any]]:
     for key in fields_at(()):
         value = getattr(settings, key)
-        if key == "cache":
+        if key in ("cache", "budget"):
             yield from (((key, field), getattr(value, field)) for field in fields_at((key,)))
         elif key == "aliases":
             yield from (((key, alias), target) for alias, target in value.items())
@@ -247,13 +251,31 @@ def _check_trust(project: Source, given: Mapping[str, Any]) -> None:
             if all(isinstance(n, int | float) for n in (value, most)) and value > most:
                 place = project.place((key,))
                 raise _wrong(f"{place}: a project may lower {key} below {most}, not raise it")
+    _check_lower(project, given.get("budget"))
+
+
+def _check_lower(project: Source, yours: Any) -> None:
+    """A project may set a budget where you have none, and lower yours."""
+    theirs = project.data.get("budget")
+    for scope, amount in theirs.items() if isinstance(theirs, dict) else ():
+        most = yours.get(scope) if isinstance(yours, dict) else None
+        if most is not None and _is_more(amount, most):
+            place = project.place(("budget", scope))
+            raise _wrong(f"{place}: a project may lower budget.{scope} below {most}, not raise it")
+
+
+def _is_more(amount: Any, most: Any) -> bool:
+    """Whether it is; what is no amount at all is told with all else that is wrong."""
+    with suppress(ValueError):
+        return checked_usd(amount) > checked_usd(most)
+    return False
 
 
 def _from_variable(variable: str, path: tuple[str, ...], text: str) -> dict[str, Any]:
     """What one MMAI_* variable sets, as tables."""
     kind = kind_at(path)
     if kind is None:
-        tables = ((), ("cache",), path[:-1])
+        tables = ((), ("cache",), ("budget",), path[:-1])
         known = ("__".join((*table, field)) for table in tables for field in fields_at(table))
         names = [*(f"MMAI_{name.upper()}" for name in known), *RESERVED]
         near = "; keys stand in the provider's own variable, such as OPENAI_API_KEY"

@@ -43,6 +43,7 @@ from .values import (
     checked_name,
     checked_price,
     checked_size,
+    checked_usd,
     checked_variable,
     fault_sentence,
     nearest,
@@ -53,6 +54,7 @@ from .values import (
 )
 
 __all__ = [
+    "BudgetSettings",
     "CacheSettings",
     "ModelSpec",
     "Settings",
@@ -67,6 +69,7 @@ MOST_ALIASES = 20
 
 Name = Annotated[str, Strict(), AfterValidator(checked_name)]
 Price = Annotated[Decimal, BeforeValidator(checked_price)]
+Usd = Annotated[Decimal, BeforeValidator(checked_usd)]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Seconds = Annotated[Number, Field(gt=0, le=86_400)]
 Pause = Annotated[Number, Field(ge=0, le=86_400)]
@@ -147,6 +150,27 @@ class CacheSettings(_Frozen):
         return size_in_bytes(self.max_bytes)
 
 
+class BudgetSettings(_Frozen):
+    """What may be spent, in USD; None sets no limit.
+
+    Attributes:
+        call: by one call, all its attempts together.
+        notebook: by one notebook, ever; where the front end does not name it, by its session.
+        day, month: by all kernels together, from local midnight, or from the local 1st, on.
+    """
+
+    call: Usd | None = None
+    notebook: Usd | None = None
+    day: Usd | None = None
+    month: Usd | None = None
+
+    @property
+    def amounts(self) -> dict[str, Decimal]:
+        """The budgets that are set, in USD by their scope."""
+        given = {scope: getattr(self, scope) for scope in type(self).model_fields}
+        return {scope: usd for scope, usd in given.items() if usd is not None}
+
+
 def _home(kind: Literal["cache", "data"]) -> Path:
     """Where our files are: in MMAI_DATA_DIR if that is set, else where the platform wants them."""
     if root := os.environ.get("MMAI_DATA_DIR", "").strip():
@@ -191,6 +215,7 @@ class Settings(_Frozen):
     max_prompt_chars: Count = 100_000
     max_response_bytes: Count = 10_000_000
     cache: CacheSettings = CacheSettings()
+    budget: BudgetSettings = BudgetSettings()
     ledger_path: Annotated[Path, AfterValidator(checked_file)] | None = None
     allow_secrets: StrictBool = False
     offline: StrictBool = False
@@ -434,6 +459,8 @@ def _table_at(path: KeyPath) -> type[BaseModel] | None:
             return Settings
         case ("cache",):
             return CacheSettings
+        case ("budget",):
+            return BudgetSettings
         case ("models", _):
             return ModelSpec
         case ("tiers", _):

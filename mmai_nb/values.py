@@ -24,6 +24,7 @@ __all__ = [
     "checked_name",
     "checked_price",
     "checked_size",
+    "checked_usd",
     "checked_variable",
     "dotted",
     "fault_sentence",
@@ -47,6 +48,9 @@ _OWN: dict[type, Callable[[Any], Any]] = {
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?))?b?", re.IGNORECASE)
 _KEY_WORDS = frozenset({"api_key", "apikey", "key", "secret", "token", "password"})
+SMALLEST_USD, LARGEST_USD = Decimal("1e-9"), 1_000_000_000
+"""The bounds of an amount of money: a nano-dollar, and what no budget needs."""
+
 _FLAGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -88,6 +92,21 @@ def checked_price(value: object) -> Decimal:
     if not price.is_finite() or not 0 <= price <= 1_000_000:
         raise ValueError("must be from 0 to 1,000,000: USD per million tokens")
     return price
+
+
+def checked_usd(value: object) -> Decimal:
+    """An amount of US dollars, exact as it was written: 5, 0.5, "5" or "$0.50"."""
+    wish = f"must be an amount of USD, above 0 and at most {LARGEST_USD:,}, such as 5 or 0.50"
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        raise ValueError(wish)
+    try:
+        text = str(value).strip().removeprefix("$")
+        usd = Decimal(text) if len(text) <= 40 else Decimal("nan")
+    except (ArithmeticError, ValueError):
+        raise ValueError(wish) from None
+    if not usd.is_finite() or not SMALLEST_USD <= usd <= LARGEST_USD:
+        raise ValueError(wish)
+    return usd
 
 
 def checked_variable(value: str) -> str:

@@ -209,6 +209,23 @@ def test_a_project_may_lower_the_prompts_limit_but_not_raise_it(home):
     assert "must be a whole number" in home.error("", 'max_prompt_chars = "x"')
 
 
+def test_a_project_may_lower_a_budget_or_set_one_but_not_raise_it(home):
+    yours = "[budget]\nday = 5\n"
+    assert home.load(yours, "[budget]\nday = 3\nmonth = 9").budget.amounts == {
+        "day": 3,
+        "month": 9,
+    }
+    assert home.load(yours, '[budget]\nday = "$5.00"').budget.amounts == {"day": 5}
+    assert home.load(yours, "[budget]").budget.amounts == {"day": 5}
+    said = home.error(yours, "[budget]\n\nday = 5.01")
+    assert "mmai_nb.toml:3: a project may lower budget.day below 5, not raise it" in said
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "nan", "inf", '"x"', "true", "[]"])
+def test_a_budget_of_a_project_is_an_amount(home, amount):
+    assert "budget.day" in home.error("[budget]\nday = 5", f"[budget]\nday = {amount}")
+
+
 def test_a_typo_in_a_projects_file_is_a_typo_and_no_matter_of_trust(home):
     assert "unknown key 'formatt'; did you mean 'format'" in home.error("", 'formatt = "text"')
 
@@ -288,6 +305,8 @@ def test_the_users_own_file_is_trusted_even_when_it_lies_in_the_project(home):
         ("MMAI_FORMAT", "text", "format", "text"),
         ("MMAI_CACHE__MAX_AGE", "1.5", "cache.max_age", 1.5),
         ("MMAI_CACHE__ENABLED", "No", "cache.enabled", False),
+        ("MMAI_BUDGET__DAY", "5", "budget.day", Decimal(5)),
+        ("MMAI_BUDGET__CALL", "$0.5", "budget.call", Decimal("0.5")),
         ("MMAI_CACHE__MAX_BYTES", "5MB", "cache.max_bytes", "5MB"),
         ("MMAI_LEDGER_PATH", "/x/y.db", "ledger_path", Path("/x/y.db")),
         ("MMAI_ALIASES__FAST", "m", "aliases.fast", "m"),
@@ -314,6 +333,7 @@ def test_reserved_variables_are_no_settings(home):
     ("name", "says"),
     [
         ("MMAI_TIMEOUTT", "did you mean 'MMAI_TIMEOUT'"),
+        ("MMAI_BUDGET__DAYS", "did you mean 'MMAI_BUDGET__DAY'"),
         ("MMAI_CACHE__MAX_AG", "did you mean 'MMAI_CACHE__MAX_AGE'"),
         ("MMAI_MODELS__M__BASEURL", "did you mean 'MMAI_MODELS__M__BASE_URL'"),
         ("MMAI_DEMOS", "did you mean 'MMAI_DEMO'"),
@@ -401,6 +421,24 @@ def test_taking_out_what_is_not_there_is_an_error(key, says):
     before = explain_settings(settings)
     assert says in refused(settings, **{key: None})
     assert explain_settings(settings) == before
+
+
+@pytest.mark.parametrize("amount", [5, 5.0, "5", "$5", Decimal(5), " $5.00 "])
+def test_a_budget_is_an_amount_of_dollars(amount):
+    changed = change_settings(Settings(), {"budget": {"day": amount}})
+    assert changed.budget.amounts == {"day": 5}
+    assert change_settings(changed, {"budget.month": 9}).budget.amounts == {"day": 5, "month": 9}
+    assert change_settings(changed, {"budget.day": None}).budget.amounts == {}
+    assert change_settings(changed, {"budget": None}).budget.amounts == {}
+
+
+@pytest.mark.parametrize("amount", [0, -1, float("nan"), float("inf"), "x", True, [5], "1,5", 1e12])
+def test_what_is_no_amount_of_dollars_is_refused_in_one_line(amount):
+    assert "above 0" in refused(Settings(), budget={"day": amount})
+
+
+def test_a_tenth_of_a_dollar_is_exact():
+    assert Settings(budget={"day": 0.1}).budget.day == Decimal("0.1")
 
 
 def test_a_model_that_a_chain_needs_cannot_be_taken_out():
