@@ -135,6 +135,13 @@ _FELL = (
 """The call's first attempt `f` failed, and another model than its gave the first answer `r`."""
 
 
+_SPEND = (
+    f"SELECT {ROLLUP_KEY['slot']} AS slot, COALESCE(r.notebook, r.session, '') AS notebook, "
+    "{sign} * r.cost_nano AS nano FROM {row} WHERE r.cost_nano AND NOT COALESCE(r.simulated, 0)"
+)
+"""What a row `r` of `attempt` adds to `spend`; the session stands for a notebook without a name."""
+
+
 def create(table: str) -> str:
     """The statement that makes a table of attempts."""
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -186,6 +193,10 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS rollup_notebook ON rollup(notebook, slot)",
     "CREATE TABLE IF NOT EXISTS latency(rollup INTEGER, bucket INTEGER, n INTEGER NOT NULL, "
     "PRIMARY KEY(rollup, bucket)) WITHOUT ROWID",
+    # real money by slot and notebook alone: a budget is summed up before each call
+    "CREATE TABLE IF NOT EXISTS spend(slot INTEGER, notebook TEXT, nano INTEGER NOT NULL, "
+    "PRIMARY KEY(slot, notebook)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS spend_notebook ON spend(notebook, nano)",
     # money that a request on its way, or one of unknown outcome, may cost
     "CREATE TABLE IF NOT EXISTS hold(call_id TEXT, attempt INTEGER, ts REAL, notebook TEXT, "
     "nano INTEGER NOT NULL, PRIMARY KEY(call_id, attempt)) WITHOUT ROWID",
@@ -225,6 +236,10 @@ def _changes(*signed: tuple[str, int]) -> str:
         + each(f"SELECT {first}, {{sign}} AS fell FROM attempt AS f, {row} WHERE {fell}")
         + f") WHERE 1 GROUP BY {_KEY} HAVING SUM(fell) != 0 "
         f"ON CONFLICT({_KEY}) DO UPDATE SET fell = fell + excluded.fell; "
+        "INSERT INTO spend(slot, notebook, nano) SELECT slot, notebook, SUM(nano) FROM ("
+        + each(_SPEND.format(sign="{sign}", row=row))
+        + ") WHERE 1 GROUP BY slot, notebook HAVING SUM(nano) != 0 "
+        "ON CONFLICT(slot, notebook) DO UPDATE SET nano = nano + excluded.nano; "
         "INSERT INTO latency(rollup, bucket, n) SELECT rollup, bucket, SUM(n) FROM ("
         + each(
             f"SELECT u.id AS rollup, latency_bucket(r.duration_s) AS bucket, {{sign}} AS n "
@@ -276,9 +291,15 @@ def rebuild(db: sqlite3.Connection) -> None:
     totals = ", ".join(f"SUM({name})" for name in _SUMS)
     db.execute("DELETE FROM rollup")
     db.execute("DELETE FROM latency")
+    db.execute("DELETE FROM spend")
     db.execute(
         f"INSERT INTO rollup({_KEY}, {', '.join(_SUMS)}) "
         f"SELECT {_KEY}, {totals} FROM ({sums_of('attempt')}) GROUP BY {_KEY}"
+    )
+    db.execute(
+        "INSERT INTO spend(slot, notebook, nano) SELECT slot, notebook, SUM(nano) FROM ("
+        + _SPEND.format(sign=1, row="attempt AS r")
+        + ") WHERE 1 GROUP BY slot, notebook"
     )
     db.execute(
         "INSERT INTO latency(rollup, bucket, n) SELECT rollup.id, bucket, SUM(n) "
@@ -307,7 +328,11 @@ def adds_up(db: sqlite3.Connection) -> bool:
         return False
     summed = db.execute(f"SELECT {totals} FROM main.rollup").fetchone()
     rows = db.execute(f"SELECT {totals} FROM ({sums_of('main.attempt')})").fetchone()
-    return bool(summed == rows)
+    spend = _SPEND.format(sign=1, row="main.attempt AS r")
+    spent = db.execute(
+        f"SELECT (SELECT SUM(nano) FROM main.spend), (SELECT SUM(nano) FROM ({spend}))"
+    ).fetchone()
+    return bool(summed == rows and (spent[0] or 0) == (spent[1] or 0))
 
 
 _GROWTH = math.log(1.1)
