@@ -23,7 +23,7 @@ from .records import NANO, Cost, Usage
 if TYPE_CHECKING:
     from .specs import ModelSpec
 
-__all__ = ["ListPrice", "context_window", "list_price", "price"]
+__all__ = ["HighestPrice", "ListPrice", "context_window", "highest_price", "list_price", "price"]
 
 MOST_TOKENS = 10**9
 MOST_USD = 10**9
@@ -46,6 +46,14 @@ class ListPrice:
     output_usd: Decimal | None = None
     source: str = "unknown"
     date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HighestPrice:
+    """The most one request can cost at list price: USD for its input, and for each output token."""
+
+    input_usd: Decimal
+    token_usd: Decimal
 
 
 def price(usage: Usage, spec: ModelSpec, when: float | None = None, *, warn: bool = True) -> Cost:
@@ -100,6 +108,31 @@ def list_price(spec: ModelSpec) -> ListPrice:
     return ListPrice(
         _base(prices.input_mtok), _base(prices.output_mtok), "genai-prices", _since(model, prices)
     )
+
+
+def highest_price(spec: ModelSpec, input_tokens: int) -> HighestPrice | None:
+    """The most a request of so many tokens can cost, or None where the price is unknown.
+
+    It is the price of the step that applies to such a length, whatever of the input is read from or
+    written to the provider's prompt cache, and whatever of the output is reasoning.
+    """
+    with localcontext(_EXACT):
+        if spec.input_price is not None and spec.output_price is not None:
+            per_input = max(spec.input_price, spec.cache_read_price or Decimal(0))
+            return HighestPrice(input_tokens * per_input / 10**6, spec.output_price / 10**6)
+        found = _lookup(spec)
+        prices = None if found is None else found[1].get_prices(datetime.now(UTC))
+        if prices is None or prices.input_mtok is None or prices.output_mtok is None:
+            return None
+        inputs, outputs = (
+            max(_step(listed, input_tokens) for listed in kinds if listed is not None)
+            for kinds in (
+                (prices.input_mtok, prices.cache_write_mtok, prices.cache_read_mtok),
+                (prices.output_mtok, prices.output_reasoning_mtok),
+            )
+        )
+        each_request = _step(prices.requests_kcount or Decimal(0), input_tokens) / 1_000
+        return HighestPrice(input_tokens * inputs / 10**6 + each_request, outputs / 10**6)
 
 
 def _own_cost(usage: Usage, spec: ModelSpec, per_input: Decimal, per_output: Decimal) -> Cost:
@@ -163,6 +196,14 @@ def _lookup(spec: ModelSpec) -> tuple[Any, Any] | None:
         except LookupError:
             continue
     return None
+
+
+def _step(listed: Any, input_tokens: int) -> Decimal:
+    """The price that applies to a prompt of this length: the last step that it goes past."""
+    if isinstance(listed, Decimal):
+        return listed
+    passed = [step.price for step in listed.tiers if input_tokens > step.start]
+    return Decimal(passed[-1] if passed else listed.base)
 
 
 def _base(listed: Any) -> Decimal:

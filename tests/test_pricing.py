@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -19,7 +20,14 @@ from hypothesis import strategies as st
 
 from mmai_nb import pricing
 from mmai_nb.errors import PriceWarning
-from mmai_nb.pricing import ListPrice, context_window, list_price, price
+from mmai_nb.pricing import (
+    HighestPrice,
+    ListPrice,
+    context_window,
+    highest_price,
+    list_price,
+    price,
+)
 from mmai_nb.records import Cost, Usage
 from mmai_nb.settings import ModelSpec
 
@@ -246,6 +254,61 @@ def test_more_cached_tokens_than_input_are_taken_as_all_of_it():
     model = own(2, 10, cache_read_price=0.5)
     assert price(Usage(100, 0, cache_read_tokens=900), model).nano == 50_000
     assert price(Usage(-5, -5), own(1, 1)).nano == 0
+
+
+# the most a request can cost
+
+
+COUNT = st.integers(0, 2_000_000)
+
+
+@given(
+    st.sampled_from(
+        [
+            ("gpt-5.4", OPENAI),
+            ("gpt-6.1-sol", OPENAI),
+            ("claude-opus-5-5", "https://api.anthropic.com/v1"),
+            ("perplexity/sonar-deep-research", "https://openrouter.ai/api/v1"),
+        ]
+    ),
+    COUNT,
+    COUNT,
+    COUNT,
+    COUNT,
+    COUNT,
+)
+def test_no_usage_within_its_tokens_costs_more_than_the_highest_price(
+    which, total, output, read, write, reasoning
+):
+    """Whatever is cached or reasoning, and whatever step of the price the prompt has reached."""
+    model = spec(*which)
+    most = highest_price(model, total)
+    assert most is not None
+    usage = Usage(total, output, min(read, total), write, min(reasoning, output))
+    usage = replace(usage, cache_write_tokens=min(write, total - usage.cache_read_tokens))
+    nano = (most.input_usd + most.token_usd * output) * 10**9
+    cost = price(usage, model).nano
+    assert cost is not None
+    assert cost <= nano + 1
+    assert price(Usage(total, output), model).nano <= nano + 1
+
+
+def test_the_highest_price_is_the_users_own_where_there_is_one():
+    assert highest_price(own(2, 10), 1_000) == HighestPrice(Decimal("0.002"), Decimal("0.00001"))
+    dear = own(2, 10, cache_read_price=3)
+    assert highest_price(dear, 1_000).input_usd == Decimal("0.003")
+
+
+def test_the_highest_price_rises_with_the_prompt_where_the_list_does():
+    model = spec("gpt-6.1-sol", OPENAI)
+    short, long = highest_price(model, 100_000), highest_price(model, 900_000)
+    assert long.token_usd > short.token_usd
+    assert long.input_usd > 9 * short.input_usd
+
+
+def test_an_unknown_price_has_no_highest():
+    assert highest_price(spec("no-such-model", OPENAI), 10) is None
+    assert highest_price(spec(), 10) is None
 
 
 # windows and list prices
