@@ -9,8 +9,8 @@ The plan of the house. A module imports only from floors below its own; a test h
     5  client replaying
     4  comparison fallback recording keeping options routing offline wire
     3  pricing settings side_by_side ledger
-    2  braces charts checks complexity demo keys specs caching reading
-    1  tables sums selection answer interpolation schemas tokens flights questions
+    2  braces charts checks complexity demo keys specs caching reading holds
+    1  tables sums selection answer interpolation schemas tokens flights questions budgets
     0  cancel verdicts errors records markup redaction store schema frames values providers
     0  sources drafts
 

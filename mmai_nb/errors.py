@@ -26,7 +26,7 @@ MmaiError                        one line in a notebook; .retries, .falls_back, 
 │   └── ParameterAdaptedError    never reaches the user: the client has learned, asked again at once
 ├── SchemaMismatchError          the answer does not fit the schema
 ├── ChainExhaustedError          every model of the chain failed; .errors in the order of the tries
-└── BudgetExceededError          a budget says stop; nothing was sent
+└── BudgetExceededError          a budget says stop; nothing was sent               falls back
 
 This module imports nothing of the package.
 """
@@ -41,6 +41,7 @@ __all__ = [
     "BadRequestError",
     "BadResponseError",
     "BudgetExceededError",
+    "BudgetWarning",
     "CacheWarning",
     "CallError",
     "ChainExhaustedError",
@@ -260,7 +261,37 @@ class ChainExhaustedError(MmaiError):
 
 
 class BudgetExceededError(MmaiError):
-    """A budget would be exceeded; nothing was sent."""
+    """A budget would be exceeded, or cannot be checked; nothing was sent.
+
+    Args:
+        message: one line: which budget, what is left of it, what the call needs, what to do.
+        why: the same in a few words, for a line that names several models.
+        model: the model's name in the settings.
+        scope: call, notebook, day or month; "" where the price or the ledger is the reason.
+        limit_usd, spent_usd: of that budget; None without one.
+        needed_usd: the least that must be free for the call; None where it is unknown.
+    """
+
+    falls_back = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        why: str = "",
+        model: str = "",
+        scope: str = "",
+        limit_usd: float | None = None,
+        spent_usd: float | None = None,
+        needed_usd: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.why, self.model, self.scope = why or message, model, scope
+        self.limit_usd, self.spent_usd, self.needed_usd = limit_usd, spent_usd, needed_usd
+
+
+class BudgetWarning(UserWarning):
+    """A good part of a budget is used, or a listener to that failed."""
 
 
 class CacheWarning(UserWarning):

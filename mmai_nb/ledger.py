@@ -3,6 +3,8 @@
 A row is there before its request leaves and is updated with the outcome; it is whole or absent. The
 ledger never costs the user an answer: rows that cannot be written stay in memory and are written
 with the next one that can.
+
+Where a budget is in force it is the other way about: what cannot be written is not sent.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import schema, tables
-from .errors import LedgerWarning
+from . import cancel, holds, schema, tables
+from .budgets import Limit, Standing, standing_of
+from .errors import BudgetExceededError, LedgerWarning
 from .reading import Reading
 from .records import Attempt
 from .selection import of_rows
 from .store import private_folder
+from .values import one_line
 
 __all__ = ["Ledger"]
 
@@ -38,6 +42,13 @@ SLICE = 0.1
 
 PATIENCE = 1.0
 """Seconds a write waits for a lock in all, while nothing else is waiting to be written."""
+
+LONGEST_WAIT = 30.0
+"""Seconds a reservation waits for a lock: without it nothing may be sent."""
+
+CHECKED_WHOLE = 64_000_000
+"""Bytes up to which a file is checked whole before money is reserved by it; of a larger one only
+what money is counted by."""
 
 _values = attrgetter(*schema.COLUMNS)
 
@@ -64,6 +75,9 @@ class Ledger(Reading):
         self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
         self._writable: set[tuple[int, int]] = set()
         self._barred: str | None = None
+        self._held: dict[tuple[str, int], int] = {}  # without a file
+        self._alerts: set[tuple[str, str, int]] = set()
+        self._sound = False
         self._ailing = self._last_chance = False
         self._finalizer = weakref.finalize(self, _close, self._connections)
 
@@ -126,6 +140,122 @@ class Ledger(Reading):
         rows = [row for row in (*found, *self._votes) if kind in (None, row[2])]
         return [(ts, call_id, what, json.loads(data)) for ts, call_id, what, data in rows]
 
+    # -- money
+
+    def reserve(
+        self,
+        attempt: Attempt,
+        limits: Sequence[Limit],
+        grant: Callable[[list[Standing]], tuple[int, T]],
+        *,
+        patience: float = LONGEST_WAIT,
+    ) -> T:
+        """Write the intent and hold money for it, in one transaction, or neither of them.
+
+        Args:
+            attempt: the intent.
+            limits: the budgets that it counts for.
+            grant: gets what there is of each of them; gives the nano-dollars to hold and what
+                this returns, or raises: then nothing is written.
+            patience: seconds to wait for the lock.
+
+        Raises:
+            BudgetExceededError: the ledger cannot be read and written; and what `grant` raises.
+        """
+        if self.path is None:
+            return self._reserve_in_memory(attempt, limits, grant)
+        until = time.monotonic() + patience
+        try:
+            self._check_sound(until)
+            pending = self.pending
+            self._store(pending, patience)
+            self._forget(pending)
+            with self._transaction(until, cancel.pause) as db:
+                nano, granted = grant(holds.standings(db, limits))
+                db.execute(tables.UPSERT, _row(attempt))
+                holds.hold(db, attempt, nano)
+        except (sqlite3.Error, OSError, _BarredError) as error:
+            self._bar(error)
+            raise _unchecked(self.path, str(error)) from error
+        self._ailing = False
+        return granted
+
+    def _reserve_in_memory(
+        self,
+        attempt: Attempt,
+        limits: Sequence[Limit],
+        grant: Callable[[list[Standing]], tuple[int, T]],
+    ) -> T:
+        with self._guard():
+            nano, granted = grant(self._standings_in_memory(limits))
+            key = (attempt.call_id, attempt.attempt)
+            self._rows[key], self._held[key] = attempt, nano
+        return granted
+
+    def _standings_in_memory(self, limits: Sequence[Limit]) -> list[Standing]:
+        rows = [(row, self._held.get(key, 0)) for key, row in self._rows.items()]
+        return [standing_of(limit, rows) for limit in limits]
+
+    def standings(self, limits: Sequence[Limit]) -> list[Standing]:
+        """What there is of each budget; none where the ledger cannot be read."""
+        if self.path is None:
+            with self._guard():
+                return self._standings_in_memory(limits)
+        if self._barred is not None:
+            return []
+        try:
+            db = _patiently(self._connection, time.monotonic() + PATIENCE)
+            return holds.standings(db, limits)
+        except (sqlite3.Error, OSError, _BarredError) as error:
+            self._complain(error)
+            return []
+
+    def take_alert(self, scope: str, period: str, levels: Sequence[int]) -> bool:
+        """Whether the highest of these levels is yours to tell: no kernel has taken it before."""
+        taken = [(scope, period, level) for level in levels]
+        with self._guard():
+            if taken[-1] in self._alerts:
+                return False
+            self._alerts.update(taken)
+        if self.path is None or self._barred is not None:
+            return True
+        try:
+            with self._transaction(time.monotonic() + PATIENCE) as db:
+                return holds.take_alert(db, scope, period, levels, time.time())
+        except (sqlite3.Error, OSError, _BarredError) as error:
+            self._complain(error)
+            return True
+
+    def _check_sound(self, until: float) -> None:
+        """Look for damage, once, before money is trusted to the file."""
+        if self._barred is not None:
+            raise _BarredError(self._barred)
+        if self._sound:
+            return
+        assert self.path is not None
+        db = _patiently(self._connection, until, cancel.pause)
+        whole = self.path.stat().st_size <= CHECKED_WHOLE
+        for table in ("",) if whole else ("(spend)", "(hold)", "(alert)"):
+            found = str(_one(db, f"PRAGMA quick_check{table}"))
+            if found != "ok":
+                raise _BarredError(f"it is damaged: {found.splitlines()[-1]}")
+        self._sound = True
+
+    @contextmanager
+    def _transaction(
+        self, until: float, pause: Callable[[float], None] = time.sleep
+    ) -> Iterator[sqlite3.Connection]:
+        """All or nothing of what is written within; nobody else writes meanwhile."""
+        db = _patiently(self._connection, until, pause)
+        _patiently(partial(db.execute, "BEGIN IMMEDIATE"), until, pause)
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:  # a full disk may have ended it already
+                db.execute("ROLLBACK")
+            raise
+
     @property
     def pending(self) -> list[Attempt]:
         """The rows that are in memory only."""
@@ -171,7 +301,7 @@ class Ledger(Reading):
             atexit.register(self.close)
         with self._guard():
             key = (attempt.call_id, attempt.attempt)
-            if attempt.status != "unknown" or key not in self._rows:
+            if attempt.status != "unknown" or self._rows.get(key, attempt).status == "unknown":
                 self._rows[key] = attempt
 
     def _forget(self, attempts: Sequence[Attempt]) -> None:
@@ -186,12 +316,17 @@ class Ledger(Reading):
             self._lock, self._pid = threading.Lock(), os.getpid()
         return self._lock
 
-    def _complain(self, error: Exception) -> None:
-        """One warning for as long as the trouble lasts, and a file that is not ours is let be."""
+    def _bar(self, error: Exception) -> str:
+        """The error's reason; a file that is damaged or not ours is let be from then on."""
         reason = str(error)
         code = getattr(error, "sqlite_errorcode", None)
         if isinstance(error, _BarredError) or code in _DAMAGED:
             self._barred = reason
+        return reason
+
+    def _complain(self, error: Exception) -> None:
+        """One warning for as long as the trouble lasts."""
+        reason = self._bar(error)
         if not self._ailing:
             self._ailing = True
             then = (
@@ -343,6 +478,17 @@ def _place() -> tuple[int, int]:
     return os.getpid(), threading.current_thread().ident or 0
 
 
+def _unchecked(path: Path, reason: str) -> BudgetExceededError:
+    reason = " ".join(reason.split())[:70]
+    return BudgetExceededError(
+        one_line(
+            f"the ledger cannot be written ({reason}), so the budget cannot be checked: mend "
+            f"{path.name} or set another ledger_path; %ai budget none takes budgets out"
+        ),
+        why="the ledger cannot be written, so the budget cannot be checked",
+    )
+
+
 def _prepare(db: sqlite3.Connection) -> None:
     """Make what an empty or older file lacks; a file that is not ours is refused, untouched."""
     # in this order, since another kernel may be making the table just now, in one transaction
@@ -389,7 +535,9 @@ def _one(db: sqlite3.Connection, statement: str) -> Any:
     return db.execute(statement).fetchone()[0]
 
 
-def _patiently(action: Callable[[], T], until: float) -> T:
+def _patiently(
+    action: Callable[[], T], until: float, pause: Callable[[float], None] = time.sleep
+) -> T:
     """The action's result; repeated while the file is locked, in slices that an interrupt ends."""
     while True:
         try:
@@ -399,7 +547,7 @@ def _patiently(action: Callable[[], T], until: float) -> T:
             busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
             if not busy or time.monotonic() >= until:
                 raise
-            time.sleep(0.005)
+            pause(0.005)
 
 
 def _close(
