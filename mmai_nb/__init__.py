@@ -5,9 +5,9 @@ The plan of the house. A module imports only from floors below its own; a test h
     9  magic completion
     8  commands display panels api cell_line traits
     7  engine
-    6  resources
-    5  client replaying
-    4  comparison fallback recording keeping options routing offline wire
+    6  resources replaying
+    5  client recording
+    4  comparison fallback purse keeping options routing offline wire
     3  pricing settings side_by_side ledger
     2  braces charts checks complexity demo keys specs caching reading holds
     1  tables sums selection answer interpolation schemas tokens flights questions budgets
@@ -30,26 +30,43 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .answer import Answer
-    from .api import aask, ask, astream, compare, configure, costs, last, summary, win_rates
+    from .api import (
+        aask,
+        ask,
+        astream,
+        budget,
+        compare,
+        configure,
+        costs,
+        last,
+        on_alert,
+        summary,
+        win_rates,
+    )
     from .api import plan as route
     from .engine import Engine
+    from .records import Alert
 
 __all__ = [
+    "Alert",
     "Answer",
     "Engine",
     "aask",
     "ask",
     "astream",
+    "budget",
     "compare",
     "configure",
     "costs",
     "last",
+    "on_alert",
     "route",
     "summary",
     "win_rates",
 ]
 
 _WHERE = {
+    "Alert": ("records", "Alert"),
     "Answer": ("answer", "Answer"),
     "Engine": ("engine", "Engine"),
     "route": ("api", "plan"),
@@ -59,10 +76,12 @@ _WHERE = {
             "aask",
             "ask",
             "astream",
+            "budget",
             "compare",
             "configure",
             "costs",
             "last",
+            "on_alert",
             "summary",
             "win_rates",
         )

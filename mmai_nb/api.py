@@ -17,7 +17,7 @@ from .comparison import Comparison
 from .engine import default_engine
 from .errors import OptionError
 from .options import make_request
-from .records import Message, OnText, Route
+from .records import Alert, Message, OnText, Route
 from .selection import Filters, Moment, Names
 from .settings import Settings
 
@@ -28,10 +28,12 @@ __all__ = [
     "aask",
     "ask",
     "astream",
+    "budget",
     "compare",
     "configure",
     "costs",
     "last",
+    "on_alert",
     "plan",
     "summary",
     "win_rates",
@@ -54,6 +56,7 @@ def ask(
     cache: bool = True,
     refresh: bool = False,
     timeout: float | None = None,
+    max_cost: float | str | None = None,
     on_text: OnText | None = None,
     tag: str | None = None,
     allow_secrets: bool = False,
@@ -76,6 +79,7 @@ def ask(
         cache: False neither reads nor writes the cache.
         refresh: ask again and overwrite the cached answer.
         timeout: seconds for the whole call, retries and waits included.
+        max_cost: USD the whole call may cost, as 0.05 or "$0.05", retries and fallbacks included.
         on_text: called with each piece of text as it comes; then nothing restarts once text was
             shown.
         tag: a word for the ledger.
@@ -83,6 +87,7 @@ def ask(
 
     Raises:
         OptionError, PromptError, MissingKeyError, …: before anything is sent.
+        BudgetExceededError: a budget leaves no money for any of the models; nothing was sent.
         CallError, ChainExhaustedError: no model answered; `.attempts` tells what was tried.
         SchemaMismatchError: the answer does not fit the schema; `.raw` keeps it.
     """
@@ -101,6 +106,7 @@ def ask(
         cache=cache,
         refresh=refresh,
         timeout=timeout,
+        max_cost=max_cost,
         on_text=on_text,
         tag=tag,
         allow_secrets=allow_secrets,
@@ -233,6 +239,24 @@ def configure(**changes: Any) -> Settings:
     """
     engine = default_engine()
     return engine.configure(changes) if changes else engine.settings
+
+
+def budget() -> DataFrame:
+    """The budgets in force: limit, spent, held and left in USD, share of 1 used, end of the period.
+
+    `held_usd` is what calls on their way may cost, and what those did whose outcome nobody knows.
+    Set one with `configure(budget={"day": 5})`; scopes are call, notebook, day and month.
+    """
+    return default_engine().budget()
+
+
+def on_alert(function: Callable[[Alert], object]) -> Callable[[], None]:
+    """Call a function when 50, 80 or 100 % of a day's, month's or notebook's budget are used.
+
+    Each is told once for all kernels. The function gets an `Alert`, in the thread of the call that
+    went past; if it fails, that is a warning. What is given back ends it.
+    """
+    return default_engine().on_alert(function)
 
 
 def costs(**options: Any) -> DataFrame:

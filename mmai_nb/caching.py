@@ -231,6 +231,7 @@ class AnswerCache:
         refresh: bool = False,
         on_text: OnText | None = None,
         timeout: float | None = None,
+        terms: str = "",
     ) -> Fetched:
         """The answer from the disk, or from another caller who is just paying for it, or paid for.
 
@@ -243,6 +244,8 @@ class AnswerCache:
             timeout: seconds to follow somebody else, or to wait for another process; None: as long
                 as it takes. At most half of it is spent on waiting for another process, so that
                 there is time left to pay after all. A payer keeps its own time.
+            terms: under which it is paid, such as a limit on its cost: nobody follows a payer with
+                others, whose answer they may have cut.
 
         Raises:
             TimedOutError: the timeout was over while following. A payer's own reaches those only
@@ -259,7 +262,7 @@ class AnswerCache:
         patience = math.inf if timeout is None else timeout
         until = time.monotonic() + patience
         while True:
-            flight, name = Flight(), (os.getpid(), str(self.folder), key)
+            flight, name = Flight(), (os.getpid(), str(self.folder), key + terms)
             try:
                 leader = under_way.setdefault(name, flight)
                 if leader is flight:

@@ -140,6 +140,9 @@ def make_parser() -> Parser:
     cost.switch("--no-cache", help="neither read nor write the cache")
     cost.switch("--refresh", help="ask again and overwrite the cached answer")
     cost.switch("--dry-run", help="show model, reasons, tokens and cost; send nothing")
+    cost.value(
+        "--max-cost", metavar="USD", help="the most the whole call may cost, retries included"
+    )
     cost.value("--timeout", type=float, metavar="S", help="seconds for the whole call")
     tag = "a word for the ledger, to sum up by"
     cost.value("--tag", metavar="WORD", help=tag, completes="tags")
@@ -249,6 +252,7 @@ def request_options(options: argparse.Namespace) -> dict[str, Any]:
         "cache": not options.no_cache,
         "refresh": options.refresh,
         "timeout": options.timeout,
+        "max_cost": options.max_cost,
         "tag": options.tag,
         "allow_secrets": options.allow_secrets,
     }

@@ -7,7 +7,6 @@ No notebook is needed here, nothing is global but the default engine, and a test
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -17,7 +16,7 @@ from .answer import Answer, format_usd
 from .caching import AnswerCache, NotStored
 from .comparison import Comparison
 from .errors import ChainExhaustedError, MmaiError, OptionError, SchemaMismatchError
-from .fallback import Run, ask_again, ask_chain
+from .fallback import Run, ask_again, ask_chain, refusals_of
 from .keeping import (
     Kept,
     Parse,
@@ -32,6 +31,7 @@ from .keeping import (
 from .ledger import Ledger
 from .options import make_request
 from .pricing import context_window, price
+from .purse import Purse, outlook
 from .recording import Recorder, check_key, fingerprint, log_outcome
 from .records import (
     NANO,
@@ -57,7 +57,7 @@ from .replaying import (
     why_not_demo,
 )
 from .resources import Call, Resources
-from .routing import choose_route
+from .routing import choose_route, notes_on
 from .settings import ModelSpec, Settings, is_offline
 from .tokens import estimate_messages
 from .verdicts import Verdict, win_rates
@@ -87,6 +87,7 @@ class _Walk:
     route: Route
     recorder: Recorder
     run: Run
+    purse: Purse
     hindrance: Hindrance | None = None
     notes: tuple[str, ...] = ()
     parse: Parse | None = None
@@ -156,7 +157,7 @@ class Engine(Resources):
             KeyboardInterrupt: what had come is in `last()`.
         """
         walk = self._begin(request, on_text, tell)
-        walk.notes = (*notes, *(f"left out {name}: {why}" for name, why in walk.route.skipped))
+        walk.notes = (*notes, *notes_on(walk.route))
         walk.parse, walk.replays = parse or parser_of(request), replay
         try:
             completion = (
@@ -237,17 +238,19 @@ class Engine(Resources):
     def _begin(
         self, request: Request, on_text: OnText | None, tell: Callable[[str], None] | None
     ) -> _Walk:
-        request, settings, route, hindrance = self._plan(request)
+        purse = self.purse_for(request)
+        request, settings, route, hindrance = self._plan(request, purse)
         recorder = Recorder(
             send=self.call,
             ledger=self.ledger,
             settings=settings,
-            call_id=uuid.uuid4().hex,
+            call_id=purse.call_id,
             secret=self.secret,
-            session=self.session,
-            notebook=self.notebook(),
+            session=purse.session,
+            notebook=purse.notebook,
             tag=request.tag,
             route=route,
+            purse=purse,
         )
         run = Run(
             settings,
@@ -258,13 +261,15 @@ class Engine(Resources):
             retry_ambiguous=partial(_cheap, request),
         )
         run.tell, run.sleep = tell or run.tell, self._sleep or run.sleep
-        return _Walk(settings, request, route, recorder, run, hindrance)
+        return _Walk(settings, request, route, recorder, run, purse, hindrance)
 
-    def _plan(self, asked: Request) -> tuple[Request, Settings, Route, Hindrance | None]:
+    def _plan(
+        self, asked: Request, purse: Purse
+    ) -> tuple[Request, Settings, Route, Hindrance | None]:
         """What is in force and where the request goes, or why no model of the user's is asked."""
         try:
             request, settings = self.in_force(asked)
-            route = self._route(request, settings)
+            route = self._route(request, settings, purse)
         except MmaiError as error:
             hindrance = why_lost(error, self.settings, asked)
             if hindrance is None:
@@ -275,7 +280,7 @@ class Engine(Resources):
             return request, settings, route, why_not_demo(self.cache, settings, request)
         return request, settings, route, None
 
-    def _route(self, request: Request, settings: Settings) -> Route:
+    def _route(self, request: Request, settings: Settings, purse: Purse | None = None) -> Route:
         specs = settings.models.values()
         big = estimate_messages(request.messages) > SMALLEST_WINDOW
         windows = {s.name: context_window(s) if big else s.context_window for s in specs}
@@ -284,7 +289,8 @@ class Engine(Resources):
             if self.breakers
             else set[str]()
         )
-        return choose_route(request, settings, Situation(frozenset(stopped), windows))
+        money = outlook(purse or self.purse_for(request), request, settings)
+        return choose_route(request, settings, Situation(frozenset(stopped), windows, money))
 
     def _from_cache(self, walk: _Walk) -> Completion | None:
         """A kept answer of any model of the chain: it wins over a call that costs money."""
@@ -345,6 +351,7 @@ class Engine(Resources):
             question=None if spec.simulated else walk.question,
             on_text=run.text_sink,
             timeout=run.left,
+            terms=walk.purse.terms,
         )
         fetched = fetch(refresh=request.refresh)
         completion = read_entry(fetched.value)
@@ -364,7 +371,10 @@ class Engine(Resources):
             walk.run.text_sink(completion.text)
 
     def _finish(self, walk: _Walk, completion: Completion) -> Answer:
+        notes, alerts = walk.purse.news()
+        walk.notes = (*walk.notes, *refusals_of(walk.run), *notes)
         answer = self._remember(self._answer_of(walk, completion))
+        self.listeners.tell(alerts)
         try:
             parsed = None if walk.parse is None else walk.parse(completion)
         except SchemaMismatchError as error:
@@ -400,6 +410,8 @@ class Engine(Resources):
             paid = Cost(attempts[-1].cost_nano, "partial") if attempts else came.cost
             self._remember(self._answer_of(walk, replace(came, notes=note, cost=paid)))
         log_outcome(attempts, error)
+        if isinstance(error, Exception):  # after an interrupt nobody is kept waiting
+            self.listeners.tell(walk.purse.news()[1])
 
     def _remember(self, answer: Answer) -> Answer:
         self._last = answer

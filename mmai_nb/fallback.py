@@ -7,6 +7,7 @@ advice of AWS's "Timeouts, retries and backoff with jitter" and the SRE book's c
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from . import cancel
 from .errors import (
     BadRequestError,
+    BudgetExceededError,
     CallError,
     ChainExhaustedError,
     ContentFilteredError,
@@ -29,7 +31,7 @@ from .errors import (
 from .records import Completion, OnText, Request
 from .settings import ModelSpec, Settings
 
-__all__ = ["Breakers", "Run", "ask_again", "ask_chain"]
+__all__ = ["Breakers", "Run", "ask_again", "ask_chain", "refusals_of"]
 
 Call = Callable[[Request, ModelSpec, OnText | None], Completion]
 """The one shape of a call: of the network, the recorded call and a test double."""
@@ -228,6 +230,7 @@ def ask_again(
         MmaiError: the last attempt's error.
     """
     failed = adapted = 0
+    last: MmaiError | None = None
     key = run.breaker_key(spec)
     probe = run.breakers.is_known(key)
     run.breakers.admit(key)
@@ -239,12 +242,16 @@ def ask_again(
             run.tell(f"asking {spec.name} …")
             try:
                 completion = call(replace(request, timeout=run.time_for(on_text)), spec, on_text)
+            except BudgetExceededError as error:  # no attempt: nothing was sent
+                if last is not None:
+                    error.add_note(f"before it, {type(last).__name__}: {last}")
+                raise
             except ParameterAdaptedError as error:
                 adapted += 1
                 if adapted > MOST_ADAPTATIONS:
                     raise BadRequestError(f"{spec.name}: {error}", model=spec.name) from error
             except MmaiError as error:
-                failed, run.attempts = failed + 1, run.attempts + 1
+                failed, run.attempts, last = failed + 1, run.attempts + 1, error
                 run.breakers.failed(key, error)
                 wait = None if probe else run.wait_before_retry(error, failed, spec)
                 if wait is None:
@@ -312,15 +319,40 @@ def _exhausted(specs: Sequence[ModelSpec], run: Run) -> MmaiError:
         return TimedOutError(f"no answer within {run.timeout:g} s; a longer --timeout helps")
     if len(run.errors) == 1 and len(specs) == 1:
         return run.errors[0][1]
+    refused = [error for _, error in run.errors if isinstance(error, BudgetExceededError)]
+    if len(refused) == len(run.errors):
+        return _unaffordable(refused)
     reasons = "; ".join(f"{name}: {_reason(e)}" for name, e in run.errors)
     tried = f"{len(run.errors)} of {len(specs)} models" if len(run.errors) < len(specs) else "all"
-    return ChainExhaustedError(
+    error = ChainExhaustedError(
         f"no model answered ({tried} tried): {reasons}"[:160], [e for _, e in run.errors]
     )
+    for budget in refused[:1]:
+        error.add_note(str(budget))
+    return error
+
+
+def _unaffordable(refused: Sequence[BudgetExceededError]) -> BudgetExceededError:
+    """The one of the model that needs least; the others are in its notes."""
+    nearest = min(refused, key=lambda error: error.needed_usd or math.inf)
+    for error in refused:
+        if error is not nearest and error.why != nearest.why:
+            nearest.add_note(f"{error.model} {error.why}".lstrip())
+    return nearest
+
+
+def refusals_of(run: Run) -> list[str]:
+    """What a reader should know of the models that a budget kept from being asked."""
+    refused = [(name, e) for name, e in run.errors if isinstance(e, BudgetExceededError)]
+    return [f"left out {name}: {error.why}" for name, error in refused]
 
 
 def _reason(error: MmaiError) -> str:
     status = getattr(error, "status", None) if isinstance(error, CallError) else None
-    kind = {UnknownModelError: "unknown model", MissingKeyError: "no key"}.get(type(error))
+    kind = {
+        UnknownModelError: "unknown model",
+        MissingKeyError: "no key",
+        BudgetExceededError: "over budget",
+    }.get(type(error))
     name = kind or type(error).__name__.removesuffix("Error")
     return f"{name} {status}" if status else name

@@ -18,7 +18,7 @@ from .records import Message, Request
 from .redaction import find_secret
 from .schemas import as_json, as_schema
 from .settings import Settings
-from .values import nearest, one_line, shown, simple
+from .values import checked_usd, nearest, one_line, shown, simple
 
 __all__ = ["FORMATS", "Asked", "make_request"]
 
@@ -58,6 +58,7 @@ class _Options:
     cache: bool = True
     refresh: bool = False
     timeout: float | None = None
+    max_cost: Any = None
     tag: str | None = None
     frames: int = 0
     allow_secrets: bool = False
@@ -121,6 +122,7 @@ def _made(prompt: str | None, settings: Settings, options: _Options) -> Asked:
         cache=options.cache and settings.cache.enabled,
         refresh=options.refresh,
         timeout=_number("timeout", options.timeout, above=0.0, most=86_400.0, unit="seconds"),
+        max_cost=_usd("max_cost", options.max_cost),
         tag=tag,
         frames=options.frames,
     )
@@ -284,6 +286,15 @@ def _number(
     if not fits:  # NaN fits nowhere
         raise OptionError(f"{asks}, not {shown(value)}")
     return value
+
+
+def _usd(name: str, value: Any) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        return checked_usd(value)
+    except ValueError as error:
+        raise OptionError(f"{name} {error}, not {shown(value)}") from None
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

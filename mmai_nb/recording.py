@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from .budgets import Grant
 from .errors import (
     BadResponseError,
     ConnectionFailedError,
@@ -26,6 +27,7 @@ from .keys import find_key
 from .ledger import Ledger
 from .markup import clean_text
 from .pricing import price
+from .purse import Purse, cut_words
 from .records import NANO, Attempt, Completion, Cost, Message, OnText, Request, Route, Status, Usage
 from .redaction import redact
 from .settings import ModelSpec, Settings
@@ -60,6 +62,7 @@ class Recorder:
         settings: the settings in force.
         call_id: of the whole call; the rows are numbered within it.
         secret: the user's own, for the fences around data.
+        purse: the money of the call; by default no budget is in force.
     """
 
     send: Send
@@ -71,22 +74,25 @@ class Recorder:
     notebook: str | None = None
     tag: str | None = None
     route: Route | None = None
+    purse: Purse | None = None
     attempts: list[Attempt] = field(default_factory=list)
 
     def call(
         self, request: Request, spec: ModelSpec, on_text: OnText | None, cache_key: str | None
     ) -> Completion:
-        """One request: intent row, request, price, outcome row.
+        """One request: intent row with the money it may cost, request, price, outcome row.
 
         Raises:
+            BudgetExceededError: there is no money for it; nothing was written or sent.
             MmaiError, KeyboardInterrupt: what `send` raised, its row written first.
         """
-        row = self._row(spec, cache_key)
-        self.ledger.begin(row)
+        row, purse = self._row(spec, cache_key), self.purse or Purse(self.ledger)
+        sent, granted = purse.begin(row, self._sealed(request), spec)
         started = time.monotonic()
         try:
-            answered = self.send(self._sealed(request), spec, on_text)
+            answered = self.send(sent, spec, on_text)
         except MmaiError as error:
+            _explain_cut(error, granted, request)
             self._finish(self._failed(row, spec, error, time.monotonic() - started))
             raise
         except BaseException as interrupt:
@@ -95,7 +101,7 @@ class Recorder:
             row = replace(row, duration_s=time.monotonic() - started)
             self._finish(self._with_usage(row, spec, partial))
             raise
-        completion = self._own(answered, spec)
+        completion = _marked(self._own(answered, spec), granted, request)
         row = self._with_usage(replace(row, status="ok"), spec, completion)
         self._finish(row)
         return completion
@@ -232,6 +238,25 @@ def fingerprint(spec: ModelSpec) -> str:
     except MissingKeyError:
         return ""
     return hashlib.sha256(key.encode()).hexdigest()[:12] if key else ""
+
+
+def _marked(completion: Completion, granted: Grant | None, request: Request) -> Completion:
+    """The completion, with a note if the cap that a budget puts on it has cut it.
+
+    Some servers do not say that they cut: such an answer must not be kept as a whole one.
+    """
+    words = cut_words(granted, request, completion) if granted else ""
+    if not words:
+        return completion
+    return replace(completion, finish_reason="length", notes=(*completion.notes, words))
+
+
+def _explain_cut(error: MmaiError, granted: Grant | None, request: Request) -> None:
+    partial = getattr(error, "partial", None)
+    if granted is None or not isinstance(partial, Completion):
+        return
+    if partial.finish_reason == "length" and (words := cut_words(granted, request, partial)):
+        error.add_note(words)
 
 
 def _name(text: str) -> str:

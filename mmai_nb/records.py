@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 __all__ = [
     "NANO",
+    "Alert",
     "Attempt",
     "Completion",
     "Complexity",
@@ -20,6 +21,7 @@ __all__ = [
     "Estimate",
     "Message",
     "OnText",
+    "Outlook",
     "Request",
     "Route",
     "Situation",
@@ -58,6 +60,7 @@ class Request:
         cache: False neither reads nor writes the cache.
         refresh: True calls the model and overwrites the cached answer.
         timeout: seconds for the whole call, retries and waits included.
+        max_cost: USD the whole call may cost, retries and fallbacks included.
         tag: free word that lands in the ledger.
         frames: how many DataFrames stand in the prompt (a routing signal).
     """
@@ -72,6 +75,7 @@ class Request:
     cache: bool = True
     refresh: bool = False
     timeout: float | None = None
+    max_cost: Decimal | None = None
     tag: str | None = None
     frames: int = 0
 
@@ -90,16 +94,34 @@ class Complexity:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """How much money a request may cost, where a budget is in force. Money is in nano-dollars.
+
+    Attributes:
+        scope: the budget of which the largest share is used, and `share` that share.
+        left: what all budgets leave.
+        needs: the least a call must have free, by model name; None where the price is unknown.
+    """
+
+    scope: str
+    share: float
+    left: int
+    needs: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """What routing must know and may not look up itself; gathered by the engine.
 
     Attributes:
         open_breakers: names of models that are not to be asked now.
         windows: context window in tokens by model name; None where unknown.
+        money: what may be spent; None where no budget is in force.
     """
 
     open_breakers: frozenset[str] = frozenset()
     windows: Mapping[str, int | None] = field(default_factory=dict)
+    money: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +144,7 @@ class Route:
         chain: model names in the order in which they are tried.
         reasons: why this chain, in words.
         skipped: models left out, each with its reason.
+        stepped: why the tier is lower than the complexity asks for; "" where it is not.
         estimates: tokens and cost by model; filled where they are asked for.
     """
 
@@ -130,6 +153,7 @@ class Route:
     chain: tuple[str, ...]
     reasons: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    stepped: str = ""
     estimates: tuple[Estimate, ...] = ()
 
 
@@ -224,6 +248,25 @@ class Completion:
         kept["cost"] = Cost(**_kept(Cost, data.get("cost") or {}))
         kept["notes"] = tuple(str(note) for note in data.get("notes", ()))
         return cls(text=data["text"], **{k: v for k, v in kept.items() if k != "text"})
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A good part of a budget is used. It is told once, by the kernel whose call went past it.
+
+    Attributes:
+        scope: day, month or notebook.
+        level: percent: 50, 80 or 100, which says that calls are refused from now on.
+        limit_usd: the budget.
+        spent_usd: what is used of it.
+        period: the day or month, as 2026-11-26 or 2026-11, or the notebook.
+    """
+
+    scope: str
+    level: int
+    limit_usd: float
+    spent_usd: float
+    period: str
 
 
 _KINDS: dict[str, Any] = {

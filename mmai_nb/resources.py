@@ -9,8 +9,9 @@ import uuid
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .caching import AnswerCache
 from .errors import (
@@ -24,9 +25,13 @@ from .fallback import Breakers
 from .interpolation import user_secret
 from .ledger import Ledger
 from .offline import demo_models, demo_tiers, serve_demo
+from .purse import Listeners, Purse, budget_frame
 from .recording import fingerprint, notebook_name
-from .records import Completion, OnText, Request
+from .records import Alert, Completion, OnText, Request
 from .settings import CacheSettings, ModelSpec, Settings, change_settings, load_settings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Resources"]
 
@@ -52,6 +57,7 @@ class Resources:
         self._demo: dict[bool, tuple[Settings | None, Settings]] = {}
         self._lock = threading.RLock()
         self.breakers = Breakers()
+        self.listeners = Listeners()
         self.session = uuid.uuid4().hex[:12]
         self.notebook: Callable[[], str | None] = notebook_name
 
@@ -117,6 +123,30 @@ class Resources:
         if self._secret is None:
             self._secret = user_secret(Path(self._settings.ledger_file).parent)
         return self._secret
+
+    # -- money
+
+    def purse(self, budgets: Mapping[str, Decimal]) -> Purse:
+        """The money that a call made here may spend under these budgets, in USD by scope."""
+        notebook = self.notebook()
+        return Purse(self.ledger, budgets, session=self.session, notebook=notebook)
+
+    def purse_for(self, request: Request) -> Purse:
+        """The money of a call that begins now."""
+        purse = self.purse(self.settings.budget.amounts)
+        return replace(purse, max_cost=request.max_cost, call_id=uuid.uuid4().hex)
+
+    def budget(self) -> DataFrame:
+        """A row per budget in force; see `mmai_nb.budget`."""
+        return budget_frame(self.purse(self.settings.budget.amounts))
+
+    def on_alert(self, function: Callable[[Alert], object]) -> Callable[[], None]:
+        """Call a function with each `Alert` of a budget; see `mmai_nb.on_alert`."""
+        if not callable(function):
+            raise OptionError(f"on_alert takes a function, not {type(function).__name__}")
+        return self.listeners.add(function)
+
+    # -- what is asked
 
     def in_force(self, request: Request) -> tuple[Request, Settings]:
         """The request and the settings it runs under: with nothing configured, the demo's.

@@ -3,6 +3,9 @@
 A model the user names is asked first, without any score. Else a tier is chosen, by name or by the
 prompt's complexity, and its chain is taken as it is. What cannot work is left out with its reason:
 first models whose context window is too small, then those whose circuit breaker is open.
+
+Where a budget is nearly spent, a prompt that was routed by its complexity goes a tier down; what
+the user named is left as it is.
 """
 
 from __future__ import annotations
@@ -10,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from .answer import format_usd
+from .budgets import STEP_DOWN
 from .complexity import score
 from .errors import ConfigError, ContextTooLongError
 from .interpolation import split_data
-from .records import Complexity, Request, Route, Situation
+from .records import NANO, Complexity, Outlook, Request, Route, Situation
 from .settings import Settings, Tier
 from .tokens import estimate_messages
 from .values import one_line, shown
 
-__all__ = ["choose_route"]
+__all__ = ["choose_route", "notes_on"]
 
 FEWEST_WORDS = 2
 """A prompt with fewer words around its data is no instruction: the data itself is what is asked."""
@@ -26,7 +31,10 @@ FEWEST_WORDS = 2
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A route under work. `named`: the model that was named instead of a tier."""
+    """A route under work. `named`: the model that was named instead of a tier.
+
+    `stepped`: why the tier is lower than the complexity asks for.
+    """
 
     chain: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -34,6 +42,7 @@ class _Draft:
     complexity: Complexity | None = None
     named: str | None = None
     skipped: tuple[tuple[str, str], ...] = ()
+    stepped: str = ""
 
 
 def choose_route(request: Request, settings: Settings, situation: Situation) -> Route:
@@ -45,7 +54,7 @@ def choose_route(request: Request, settings: Settings, situation: Situation) -> 
         OptionError: there is no such tier, or a name that cannot be one.
         UnknownModelError: there is no such model, or more than one.
     """
-    draft = _first_draft(request, settings)
+    draft = _first_draft(request, settings, situation)
     draft = _within_windows(draft, request, settings, situation)
     draft = _json_first(draft, request, settings)
     draft = _without_open_breakers(draft, request, situation)
@@ -54,11 +63,12 @@ def choose_route(request: Request, settings: Settings, situation: Situation) -> 
         complexity=draft.complexity,
         chain=draft.chain,
         reasons=draft.reasons,
-        skipped=draft.skipped,
+        skipped=tuple(pair for pair in draft.skipped if pair[0] not in draft.chain),
+        stepped=draft.stepped,
     )
 
 
-def _first_draft(request: Request, settings: Settings) -> _Draft:
+def _first_draft(request: Request, settings: Settings, situation: Situation) -> _Draft:
     """The chain that was asked for, before anything is left out of it."""
     asked, why, tier = request.model, "you named it", request.tier
     if asked == "auto" and tier is None:
@@ -81,7 +91,48 @@ def _first_draft(request: Request, settings: Settings) -> _Draft:
     chosen = next((t for t in settings.tiers if found.score <= t.up_to), settings.tiers[-1])
     said = f" ({', '.join(found.reasons)})" if found.reasons else ""
     why = f"auto: complexity {found.score:.2f} -> {chosen.name}{said}"
-    return replace(_tier_draft(chosen, why, request, settings), complexity=found)
+    draft = replace(_tier_draft(chosen, why, request, settings), complexity=found)
+    return draft if situation.money is None else _affordable(draft, request, settings, situation)
+
+
+def _affordable(
+    draft: _Draft, request: Request, settings: Settings, situation: Situation
+) -> _Draft:
+    """The draft, or that of a lower tier where money is short.
+
+    The models that are left out so are named: an answer of theirs may be in the cache, for nothing.
+    """
+    names, money = [tier.name for tier in settings.tiers], situation.money
+    assert money is not None
+    at = names.index(draft.tier or "")
+    below, why = _tier_for_money(at, settings, money)
+    if below == at:
+        return draft
+    stepped = f"{names[at]} -> {names[below]}: {why}"
+    lower = _tier_draft(settings.tiers[below], draft.reasons[0], request, settings)
+    skipped = tuple((name, stepped) for name in draft.chain if name not in lower.chain)
+    return replace(
+        lower,
+        complexity=draft.complexity,
+        reasons=(*draft.reasons, stepped),
+        skipped=skipped,
+        stepped=stepped,
+    )
+
+
+def _tier_for_money(at: int, settings: Settings, money: Outlook) -> tuple[int, str]:
+    """One tier down once a budget is nearly spent; then down to the first that can be paid."""
+    below, why = at, ""
+    if at and money.share >= STEP_DOWN:
+        below, why = at - 1, f"{int(money.share * 100)} % of the {money.scope} budget is used"
+    for tier in range(below, -1, -1):
+        needs = [money.needs.get(name, 0) for name in settings.tiers[tier].chain]
+        if any(need is not None and need <= money.left for need in needs):
+            if tier < below:
+                why = f"no model of {settings.tiers[below].name} can be paid with the "
+                why += f"{format_usd(money.left / NANO)} left"
+            return tier, why
+    return below, why
 
 
 def _means_a_tier(name: str, settings: Settings) -> bool:
@@ -179,3 +230,13 @@ def _without_open_breakers(draft: _Draft, request: Request, situation: Situation
         return replace(draft, reasons=reasons)
     skipped = [(name, "resting after failures") for name in draft.chain if name in resting]
     return replace(draft, chain=chain, skipped=(*draft.skipped, *skipped))
+
+
+def notes_on(route: Route) -> list[str]:
+    """What a reader should know of a route: a lower tier, and what was left out and why."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in route.skipped:
+        by_reason.setdefault(why, []).append(name)
+    by_reason.pop(route.stepped, None)
+    notes = [f"left out {', '.join(names)}: {why}" for why, names in by_reason.items()]
+    return [route.stepped, *notes] if route.stepped else notes

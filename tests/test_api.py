@@ -52,6 +52,15 @@ def test_costs_and_summary_are_frames():
     assert ai.summary("tag").calls.tolist() == [1]
 
 
+def test_budgets_are_a_frame_and_their_alerts_are_heard_until_undone():
+    assert ai.budget().empty
+    ai.configure(budget={"day": 5})
+    assert ai.budget().loc["day", "limit_usd"] == 5
+    undo = ai.on_alert(print)
+    undo()
+    assert ai.Alert("day", 50, 5.0, 2.5, "2026-11-26").level == 50
+
+
 def test_a_schema_gives_an_object():
     class City(BaseModel):
         name: str

@@ -16,6 +16,7 @@ from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import (
     BadRequestError,
+    BudgetExceededError,
     ChainExhaustedError,
     MmaiError,
     OptionError,
@@ -34,6 +35,7 @@ FLAGS = {
     "fallback": lambda v: [w for name in v for w in ("--fallback", name)],
     "params": lambda v: [w for key, value in v.items() for w in ("-o", key, str(value))],
     "max_tokens": lambda v: ["--max-tokens", str(v)],
+    "max_cost": lambda v: ["--max-cost", str(v)],
 }
 
 
@@ -104,6 +106,11 @@ def test_parameters_are_sent_as_given(door):
     assert sent.messages[0].content == "be brief"
 
 
+def test_a_limit_on_its_cost_puts_a_cap_on_the_answer(door):
+    door("hi", max_cost="$0.05")
+    assert door.call.calls[0][0].params == {"max_tokens": 4096}
+
+
 def test_a_named_model_and_its_fallback(door):
     answer = door("hi", QuotaError("402"), "fine", model="small", fallback=["large"])
     assert answer.model == "large"
@@ -129,6 +136,9 @@ FAILING = [
     ([], {"temperature": "nan"}, OptionError),
     ([], {"max_tokens": 0}, OptionError),
     ([], {"timeout": -1}, OptionError),
+    ([], {"max_cost": 0}, OptionError),
+    ([], {"max_cost": "much"}, OptionError),
+    ([], {"max_cost": "$0.000001"}, BudgetExceededError),
     ([], {"format": "pdf"}, OptionError),
     ([], {"model": "a b"}, OptionError),
     ([], {"cache": False, "refresh": True}, OptionError),

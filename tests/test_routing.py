@@ -13,7 +13,7 @@ from mmai_nb.errors import (
     OptionError,
     UnknownModelError,
 )
-from mmai_nb.records import Message, Request, Route, Situation
+from mmai_nb.records import Message, Outlook, Request, Route, Situation
 from mmai_nb.routing import choose_route
 from mmai_nb.settings import Settings
 from mmai_nb.tokens import estimate_messages
@@ -49,10 +49,10 @@ def route(
     *,
     open_breakers: tuple[str, ...] = (),
     windows: dict[str, int | None] | None = None,
+    money: Outlook | None = None,
 ) -> Route:
-    return choose_route(
-        request, chosen or settings(), Situation(frozenset(open_breakers), windows or {})
-    )
+    situation = Situation(frozenset(open_breakers), windows or {}, money)
+    return choose_route(request, chosen or settings(), situation)
 
 
 class TestChoice:
@@ -239,6 +239,70 @@ WINDOWS = st.one_of(st.none(), st.integers(1, 40))
 CHAINS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
 
 
+def outlook(share: float = 0.0, left: int = 10**9, **needs: int | None) -> Outlook:
+    return Outlook("day", share, left, needs)
+
+
+class TestMoney:
+    def test_while_money_is_there_nothing_changes(self):
+        assert route(ask(HARD), money=outlook(0.79)) == route(ask(HARD))
+
+    def test_from_80_percent_on_it_goes_one_tier_down_and_says_so(self):
+        found = route(ask(HARD), money=outlook(0.834))
+        assert (found.tier, found.chain) == ("standard", ("mid", "tiny"))
+        assert found.stepped == "complex -> standard: 83 % of the day budget is used"
+        assert found.stepped in found.reasons
+        assert found.reasons[0].startswith("auto: complexity")
+        assert found.complexity == route(ask(HARD)).complexity
+        assert found.skipped == (("big", found.stepped),)
+
+    def test_the_first_tier_has_none_below_it(self):
+        assert route(ask("hi"), money=outlook(0.99)) == route(ask("hi"))
+
+    def test_a_tier_that_cannot_be_paid_gives_way_to_one_that_can(self):
+        found = route(ask(HARD), money=outlook(0.1, left=50_000_000, big=10**8, mid=10**8, tiny=9))
+        assert found.tier == "standard"
+        assert found.stepped == (
+            "complex -> standard: no model of complex can be paid with the $0.05 left"
+        )
+        found = route(ask(HARD), money=outlook(0.9, left=5, big=9, mid=9, tiny=5))
+        assert found.tier == "standard"
+
+    def test_one_model_that_can_be_paid_is_enough(self):
+        assert route(ask(HARD), money=outlook(left=5, big=9, mid=5, tiny=1)).tier == "complex"
+
+    def test_a_model_of_unknown_price_cannot_be_paid(self):
+        assert route(ask(HARD), money=outlook(left=5, big=None, mid=None)).tier == "standard"
+
+    def test_free_models_can_always_be_paid(self):
+        assert route(ask(HARD), money=outlook(left=0, big=0, mid=9)).tier == "complex"
+
+    def test_where_nothing_can_be_paid_the_tier_stays(self):
+        needs = {"big": 9, "mid": 9, "tiny": 9}
+        assert route(ask(HARD), money=outlook(left=1, **needs)).tier == "complex"
+        assert route(ask(HARD), money=outlook(0.9, left=1, **needs)).tier == "standard"
+
+    @pytest.mark.parametrize("asked", [{"model": "big"}, {"tier": "complex"}, {"model": "complex"}])
+    def test_what_was_named_stays(self, asked):
+        money = outlook(0.99, left=1, big=9)
+        assert route(ask(HARD, **asked), money=money) == route(ask(HARD, **asked))
+
+    def test_a_default_model_stays(self):
+        chosen = settings(more={"default_model": "big"})
+        assert route(ask(HARD), chosen, money=outlook(0.99, left=1, big=9)).chain == ("big",)
+
+    def test_the_users_fallbacks_stay_at_the_end(self):
+        found = route(ask(HARD, fallback=("spare",)), money=outlook(0.9))
+        assert found.chain == ("mid", "tiny", "spare")
+
+    def test_a_prompt_too_long_for_the_lower_tier_goes_up_again(self):
+        small = {"mid": {"context_window": 100}, "tiny": {"context_window": 100}}
+        found = route(ask("word " * 300 + HARD), settings(**small), money=outlook(0.9))
+        assert found.tier == "complex"
+        assert found.chain == ("big",)
+        assert "big" not in [name for name, _ in found.skipped]
+
+
 @st.composite
 def any_settings(draw: st.DrawFn) -> Settings:
     bounds = [*sorted(draw(st.sets(st.floats(0.01, 0.99), max_size=3))), 1.0]
@@ -272,6 +336,14 @@ SITUATIONS = st.builds(
     Situation,
     st.frozensets(st.sampled_from(NAMES)),
     st.dictionaries(st.sampled_from(NAMES), WINDOWS),
+    st.none()
+    | st.builds(
+        Outlook,
+        st.sampled_from(["day", "month"]),
+        st.floats(0, 2),
+        st.integers(0, 100),
+        st.dictionaries(st.sampled_from(NAMES), st.none() | st.integers(0, 200)),
+    ),
 )
 
 
