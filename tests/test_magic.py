@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import warnings
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from mmai_nb.commands import words_after
 from mmai_nb.errors import ServerError, TruncatedStreamError
 from mmai_nb.magic import MmaiMagics
 from mmai_nb.records import Completion, Usage
@@ -242,6 +244,11 @@ MISUSE = [
     ("%%ai --timeout 0\nhi", "timeout"),  # D36
     ("%%ai --timeout -3\nhi", "timeout"),  # D36
     ("%%ai --timeout abc\nhi", "abc"),  # D36
+    ("%%ai --max-cost 0\nhi", "above 0"),  # D58
+    ("%%ai --max-cost -5\nhi", "above 0"),  # D58
+    ("%%ai --max-cost nan\nhi", "above 0"),  # D58
+    ("%%ai --max-cost cheap\nhi", "not 'cheap'"),  # D58
+    ("%%ai --max-cost 1 --max-cost 2\nhi", "given twice"),
     ("%%ai --var 1x\nhi", "no variable"),
     ("%%ai small -m large\nhi", "two models"),
     ("%%ai -m '{broken'\nhi", "neither"),
@@ -345,6 +352,59 @@ class TestCommands:
         assert not shown.ok
         assert len([x for x in shown.text.splitlines() if x]) == 1
         assert play.engine.settings.temperature is None
+
+    def test_budget_without_one_is_kind_and_tells_what_was_spent(self, play):
+        play("%%ai -m small\nhi")
+        shown = play("%ai budget")
+        assert "no budget is set: %ai budget 5/day sets one" in shown.text
+        assert "today       $0.0003 spent" in shown.text
+        assert "this month  $0.0003 spent" in shown.text
+
+    def test_budget_sets_and_shows(self, play):
+        frame = play("%ai budget $5/day 0.5/call").value
+        assert list(frame.index) == ["call", "day"]
+        assert play.engine.settings.budget.amounts == {"call": Decimal("0.5"), "day": 5}
+        assert list(play("%ai budget").value.index) == ["call", "day"]
+        play("%ai budget off/call")
+        assert play.engine.settings.budget.amounts == {"day": 5}
+
+    @pytest.mark.parametrize("word", ["none", "off", "NONE", "off/day none/month"])
+    def test_budgets_are_taken_out(self, play, word):
+        play("%ai budget 5/day 50/month")
+        assert "no budget is set" in play(f"%ai budget {word}").text
+        assert play.engine.settings.budget.amounts == {}
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ("5/week", "no budget for 'week': take call, notebook, day, month"),
+            ("5/dya", "did you mean 'day'?"),
+            ("5", "'5' lacks what it is for: 5/call, 5/notebook, 5/day, 5/month"),
+            ("0/day", "the day budget must be an amount of USD"),
+            ("-1/day", "the day budget must be an amount of USD"),
+            ("nan/day", "the day budget must be an amount of USD"),
+            ("5/day x/month", "the month budget must be an amount of USD"),
+            ("/day", "the day budget must be an amount of USD"),
+            ("banana", "what may be spent"),
+        ],
+    )
+    def test_a_wrong_budget_is_one_line_and_changes_nothing(self, play, words, said):
+        shown = play(f"%ai budget {words}")
+        assert type(shown.error).__name__ == "UsageError"
+        assert said in str(shown.error)
+        assert len(shown.text.strip().splitlines()) == 1
+        assert play.engine.settings.budget.amounts == {}
+        assert play.call.calls == []
+
+    def test_a_question_about_a_budget_is_a_question(self, play):
+        play("%ai budget for a trip to Oslo?")
+        assert len(play.call.calls) == 1
+
+    def test_the_words_of_budget_complete(self, play):
+        play("%ai budget 5/day")
+        words = list(words_after(["budget"], lambda: play.engine))
+        assert words == ["0.5/call", "10/notebook", "5/day", "50/month", "off/day", "off"]
+        assert "5/day" not in words_after(["budget", "3/day"], lambda: play.engine)
 
     def test_last(self, play):
         assert "no answer yet" in play("%ai last").text

@@ -30,7 +30,8 @@ def route_page(route: Route) -> Page:
         cost = "price unknown" if e.cost_usd is None else f"~{format_usd(e.cost_usd)}"
         tokens = f"~{e.input_tokens:,} in + ~{e.output_tokens:,} out"
         lines.append(f"  {place}. {e.model:<{wide}}  {tokens}  {cost}")
-    lines += [f"left out   {name}: {reason}" for name, reason in route.skipped]
+    others = [(name, reason) for name, reason in route.skipped if reason != route.stepped]
+    lines += [f"left out   {name}: {reason}" for name, reason in others]
     return Page("\n".join(lines))
 
 
