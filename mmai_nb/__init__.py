@@ -4,9 +4,9 @@ The plan of the house. A module imports only from floors below its own; a test h
 
     9  magic completion
     8  commands display panels api cell_line traits
-    7  engine
+    7  engine shelf
     6  resources replaying
-    5  client recording
+    5  client recording transfer
     4  comparison fallback purse keeping options routing offline wire
     3  pricing settings side_by_side ledger
     2  braces charts checks complexity demo keys specs caching reading holds
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
         compare,
         configure,
         costs,
+        export_answers,
+        forget,
+        import_answers,
         last,
         on_alert,
         summary,
@@ -58,6 +61,9 @@ __all__ = [
     "compare",
     "configure",
     "costs",
+    "export_answers",
+    "forget",
+    "import_answers",
     "last",
     "on_alert",
     "route",
@@ -80,6 +86,9 @@ _WHERE = {
             "compare",
             "configure",
             "costs",
+            "export_answers",
+            "forget",
+            "import_answers",
             "last",
             "on_alert",
             "summary",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
@@ -20,6 +21,8 @@ from .options import make_request
 from .records import Alert, Message, OnText, Route
 from .selection import Filters, Moment, Names
 from .settings import Settings
+from .shelf import export_kept, forget_answer, import_kept
+from .transfer import Exported, Imported
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,6 +35,9 @@ __all__ = [
     "compare",
     "configure",
     "costs",
+    "export_answers",
+    "forget",
+    "import_answers",
     "last",
     "on_alert",
     "plan",
@@ -292,3 +298,56 @@ def win_rates() -> DataFrame:
 def last() -> Answer | None:
     """The last answer, a partial one included; None before the first."""
     return default_engine().last()
+
+
+def forget(answer: Answer | None = None) -> None:
+    """Remove an answer, by default the last one, from the cache: its question is asked anew.
+
+    Raises:
+        MmaiError: there is none, it is not kept, or it cannot be removed.
+    """
+    engine = default_engine()
+    forget_answer(engine.cache, engine.last() if answer is None else answer)
+
+
+def export_answers(
+    path: str | os.PathLike[str],
+    *,
+    notebook: str | None = None,
+    everything: bool = False,
+    force: bool = False,
+) -> Exported:
+    """Write kept answers to a file of JSON lines, to be taken along; see `import_answers`.
+
+    They are this notebook's or, where the front end does not tell it, this session's. There are no
+    prompts and no keys in the file, but the endpoints' addresses; an answer that holds a secret is
+    left out.
+
+    Args:
+        path: the file; compressed by gzip if it ends in .gz.
+        notebook: another notebook's path, or its end.
+        everything: all answers that are kept.
+        force: overwrite a file that is there.
+
+    Raises:
+        OptionError: there is nothing to write, no such notebook, or no way to write.
+    """
+    return export_kept(
+        default_engine(), path, notebook=notebook, everything=everything, force=force
+    )
+
+
+def import_answers(path: str | os.PathLike[str], *, replace: bool = False) -> Imported:
+    """Put the answers of an exported file into the cache, so that its notebook replays here.
+
+    Each is checked, none is run; but a hit shows it as the model's, marked "imported": import only
+    what you trust.
+
+    Args:
+        path: the file.
+        replace: whether they replace answers that are here already.
+
+    Raises:
+        OptionError: it cannot be read, is no such file, damaged or too large; nothing has changed.
+    """
+    return import_kept(default_engine(), path, replace=replace)

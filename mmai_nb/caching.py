@@ -211,6 +211,11 @@ class AnswerCache:
         return self.max_age is None or time.time() - metadata["time"] < self.max_age * 86_400
 
     @property
+    def keeps(self) -> bool:
+        """Whether anything is kept at all: there is a folder, and it could be opened."""
+        return self._place is not None
+
+    @property
     def calls(self) -> int:
         """How often joblib's MemorizedFunc was asked, by all threads."""
         return sum(list(self._tally.values()))

@@ -180,6 +180,11 @@ class Reading:
         where = of_sums(since, until, only)
         return self._read_sums(lambda db, source: sums.choices(db, source, where))
 
+    def keys_used(self, *, notebook: str | None = None, session: str | None = None) -> list[str]:
+        """The cache keys of the answers that a notebook got, or a session where that is None."""
+        column, name = ("session", session) if notebook is None else ("notebook", notebook)
+        return self._read(lambda db, source: tables.keys_used(db, source, column, name))
+
     def _read_sums(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
         self._mend_if_seen()
         return self._read(query)

@@ -23,6 +23,7 @@ __all__ = [
     "fetch",
     "frame",
     "include",
+    "keys_used",
     "tags",
 ]
 
@@ -142,6 +143,16 @@ def tags(db: sqlite3.Connection, source: str) -> list[str]:
         f"SELECT tag FROM ({newest}) WHERE tag IS NOT NULL GROUP BY tag ORDER BY MAX(ts) DESC"
     )
     return [tag for (tag,) in rows]
+
+
+def keys_used(db: sqlite3.Connection, source: str, column: str, name: str | None) -> list[str]:
+    """The cache keys of the answers that a notebook or a session got, the first one first."""
+    rows = db.execute(
+        f"SELECT cache_key FROM {source} WHERE {column} = ? AND status = 'ok' "
+        "AND cache_key IS NOT NULL GROUP BY cache_key ORDER BY MIN(ts), cache_key",
+        (name,),
+    )
+    return [key for (key,) in rows]
 
 
 def frame(rows: Iterable[Sequence[Any]]) -> DataFrame:

@@ -141,7 +141,7 @@ class TestALine:
     @pytest.mark.parametrize(
         ("line", "words"),
         [
-            ("cache ", ["clear", "trim"]),
+            ("cache ", ["clear", "trim", "forget", "export", "import"]),
             ("stats t", ["tier", "tag"]),
             ("config format ", ["markdown", "text", "code", "json", "html"]),
             ("config cache.enabled ", ["true", "false"]),

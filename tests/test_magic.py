@@ -337,9 +337,9 @@ class TestCommands:
 
     def test_cache(self, play):
         play("%%ai\nhi")
-        assert "1 answers" in play("%ai cache").text
-        assert "1 kept answers removed" in play("%ai cache clear").text
-        assert "0 answers" in play("%ai cache").text
+        assert "answers  1 in" in play("%ai cache").text
+        assert "1 kept answer removed" in play("%ai cache clear").text
+        assert "answers  0 in" in play("%ai cache").text
 
     def test_config_shows_one_sets_one_and_shows_all(self, play):
         assert "temperature = None" in play("%ai config temperature").text

@@ -47,8 +47,13 @@ def build(tmp_path):
         engine.close()
 
 
+@pytest.fixture(autouse=True)
+def _in_a_script(monkeypatch):
+    monkeypatch.delattr(builtins, "__IPYTHON__", raising=False)
+
+
 @pytest.fixture
-def in_ipython(monkeypatch):
+def in_ipython(_in_a_script, monkeypatch):
     monkeypatch.setattr(builtins, "__IPYTHON__", True, raising=False)
 
 

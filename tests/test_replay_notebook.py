@@ -79,7 +79,12 @@ def paid(folder: Path) -> dict[str, Any]:
         stub.play(replying)
         config = folder / "config.toml"
         config.write_text(CONFIG.format(url=stub.base_url))
-        done = run(folder, MMAI_CONFIG=str(config), ACME_API_KEY="acme-0123456789-secret")
+        done = run(
+            folder,
+            JPY_SESSION_NAME="/home/ada/course/quickstart.ipynb",
+            MMAI_CONFIG=str(config),
+            ACME_API_KEY="acme-0123456789-secret",
+        )
         assert not done["errors"]
         assert stub.count == len(done["answers"]) - sum(done["hits"])
     assert len(set(done["answers"])) == len(done["answers"]) - 1 >= 4
@@ -102,6 +107,23 @@ def test_without_its_key_it_replays_too_though_nobody_said_offline(paid, folder)
     again = run(folder, MMAI_CONFIG=str(folder / "config.toml"))
     assert again["answers"] == paid["answers"]
     assert again["connections"] == 0
+
+
+def test_an_author_ships_a_notebook_with_its_answers(paid, folder, tmp_path):
+    file = tmp_path / "answers.jsonl.gz"
+    export = f"%ai cache export {file} --notebook course/quickstart.ipynb"
+    author = run(folder, export, MMAI_CONFIG=str(folder / "none.toml"), MMAI_OFFLINE="1")
+    assert not author["errors"]
+    student = run(
+        tmp_path,
+        f"%ai cache import {file}",
+        MMAI_CONFIG=str(tmp_path / "none.toml"),
+        MMAI_OFFLINE="1",
+    )
+    assert not student["errors"]
+    assert student["answers"] == paid["answers"]
+    assert student["connections"] == 0
+    assert all("imported" in footer for footer in student["footers"])
 
 
 def test_a_cell_that_was_never_run_is_an_offline_error_and_calls_nobody(paid, folder):
