@@ -93,7 +93,7 @@ class Client:
             self._exchange(talk)
         except BaseException as error:
             if isinstance(error, UnknownModelError) and not talk.draft.begun:
-                raise unknown_model(talk.peer, self._ids(talk)) from None
+                raise unknown_model(talk.peer, self._ids(talk), error.said) from None
             _keep_what_came(talk, error)
             raise
         return talk.completion()
@@ -293,7 +293,7 @@ def _refusal(spec: ModelSpec, reply: Reply, deadlines: Deadlines) -> Refusal:
                 break
     except (Overdue, Lost, TooLarge, Undecodable):
         pass  # the status alone tells enough
-    key_of = _key_of(spec) if reply.status == 401 else None
+    key_of = _key_of(spec) if reply.status in (400, 401) else None
     read = bytes(body[:ERROR_BYTES])
     error = refused(_peer(spec), reply.status, reply.headers, read, key_of=key_of)
     return Refusal(error, Told.read(read))

@@ -116,9 +116,10 @@ class OfflineError(MmaiError):
 
 
 class UnknownModelError(MmaiError):
-    """No such model, here or at the endpoint."""
+    """No such model, here or at the endpoint. `said`: the endpoint's own words."""
 
     falls_back, breaker = True, "opens"
+    said: str = ""
 
 
 class CallError(MmaiError):

@@ -381,6 +381,48 @@ def test_an_unknown_model_where_the_list_is_refused(talk):
     assert type(talk.fail(said(404, "model_not_found"))) is UnknownModelError
 
 
+def test_ollamas_own_words_come_first_with_the_command_that_gets_the_model(stub):
+    stub.models = ["qwen3:4b"]
+    talk = Talking(stub, spec={"model": "qwen3:8b", "provider": "ollama"})
+    error = talk.fail(
+        answer({"error": {"message": "model 'qwen3:8b' not found", "type": "not_found_error"}}, 404)
+    )
+    assert str(error) == (
+        "small: model 'qwen3:8b' not found; run ollama pull qwen3:8b; it has qwen3:4b"
+    )
+    assert error.said == "model 'qwen3:8b' not found"
+
+
+def test_a_models_name_cannot_smuggle_a_command_into_the_one_to_run(stub):
+    talk = Talking(stub, spec={"model": "x;curl$IFS-evil|sh", "provider": "ollama"})
+    error = talk.fail(status(404, 'model "x" not found, try pulling it first'))
+    assert "ollama pull 'x;curl$IFS-evil|sh'" in str(error)
+
+
+def test_the_words_of_an_endpoint_without_the_model_are_kept(stub):
+    said = "No models loaded. Please load a model with `lms load`."
+    error = Talking(stub).fail(status(404, said, error={"code": "model_not_found"}))
+    assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("API key not valid. Please pass a valid API key.", "STUB_API_KEY"),
+        ("Incorrect API key provided: xa***ey.", "STUB_API_KEY"),
+    ],
+    ids=["gemini", "xai"],
+)
+def test_a_key_that_is_refused_with_400_is_a_matter_of_the_key(stub, monkeypatch, message, named):
+    monkeypatch.setenv("STUB_API_KEY", "some-key-1234567")
+    reply = answer(
+        [{"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}], 400
+    )
+    error = Talking(stub, spec={"api_key_env": "STUB_API_KEY"}).fail(reply)
+    assert type(error) is AuthError
+    assert named in str(error)
+
+
 @pytest.mark.parametrize(("path", "hint"), [("", "/v1"), ("/v1", "check base_url")])
 def test_a_wrong_path_says_what_base_url_to_try(stub, path, hint):
     url = f"http://127.0.0.1:{stub.port}{path}"

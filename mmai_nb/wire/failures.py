@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 import socket
 import ssl
 import time
@@ -69,6 +70,12 @@ _NO_MODEL = re.compile(
     r"|model\b.{0,120}?(does not exist|doesn't exist|not found|not available)",
     re.IGNORECASE,
 )
+_BAD_KEY = re.compile(
+    r"api[_ ]key[_ ](?:is )?(?:not valid|not found|invalid|expired)"
+    r"|(?:invalid|incorrect) api[_ ]key",
+    re.IGNORECASE,
+)
+"""Gemini says so with HTTP 400."""
 _WINDOWS = (
     re.compile(r"maximum context (?:length|window|size)\D{0,20}(\d[\d,]*)", re.IGNORECASE),
     re.compile(r"> ?(\d[\d,]*) maximum", re.IGNORECASE),
@@ -225,13 +232,24 @@ def reported(peer: Peer, error: Any) -> MmaiError:
     return _judge(peer, told.status, told, None, None)
 
 
-def unknown_model(peer: Peer, ids: Sequence[str] = ()) -> UnknownModelError:
-    """No such model at the endpoint; with its nearest ids, where it told them."""
+def unknown_model(peer: Peer, ids: Sequence[str] = (), said: str = "") -> UnknownModelError:
+    """No such model at the endpoint: in its own words, with its nearest ids where it told them."""
+    said = _clean(said)
     near = similar(peer.model, ids, n=3, least=0.4)
-    hint = f"it has {', '.join(near)}" if near else "%ai models lists what is configured"
-    return UnknownModelError(
-        sentence(peer.name, f"{peer.host} has no model {peer.model[:60]!r}", hint=hint)
-    )
+    hint = f"it has {', '.join(near)}" if near else ""
+    what = f"{peer.host} has no model {peer.model[:60]!r}"
+    if _is_ollama(peer, said):
+        pull = f"run ollama pull {shlex.quote(peer.model[:60])}"
+        text = sentence(peer.name, said[:80] or what, hint=f"{pull}; {hint}" if hint else pull)
+    else:
+        text = sentence(peer.name, what, said, hint or "%ai models lists what is configured")
+    error = UnknownModelError(text)
+    error.said = said
+    return error
+
+
+def _is_ollama(peer: Peer, said: str) -> bool:
+    return peer.provider == "ollama" or ":11434" in peer.host or "try pulling it" in said
 
 
 def overdue(peer: Peer, limit: str, seconds: float) -> CallError:
@@ -326,8 +344,8 @@ def _judge(
         what = f"the provider's content filter refused the prompt{http}"
         return make(ContentFilteredError, peer, what, **facts)
     if status in (None, 400, 404, 422) and _NO_MODEL.search(text):
-        return unknown_model(peer)
-    if status in (401, 403):
+        return unknown_model(peer, said=told.message)
+    if status in (401, 403) or (status == 400 and _BAD_KEY.search(text)):
         return _not_accepted(peer, status, facts, key_of)
     if status == 404:
         return make(BadRequestError, peer, f"nothing at this path{http}", **facts, hint=_path(peer))
@@ -362,7 +380,7 @@ def _not_accepted(peer: Peer, status: int, facts: dict[str, Any], key_of: str | 
         what = "the key was not accepted"
         hint = f"the key in {peer.key_variable} looks like one of {key_of}"
     else:
-        what = "the key was not accepted" if status == 401 else "access was refused"
+        what = "access was refused" if status == 403 else "the key was not accepted"
         hint = f"check {peer.key_variable}"
     return make(AuthError, peer, f"{what} (HTTP {status})", **facts, hint=hint)
 
