@@ -23,7 +23,7 @@ from .errors import (
     TruncatedStreamError,
 )
 from .interpolation import seal
-from .keys import find_key
+from .keys import NOWHERE_ELSE, KeySources, find_key, missing_key
 from .ledger import Ledger
 from .markup import clean_text
 from .pricing import price
@@ -210,7 +210,7 @@ class Recorder:
 def _is_unbilled(error: MmaiError) -> bool:
     """Whether no provider charges for this failure: refused, or never reached. Else: unknown."""
     if isinstance(error, ConnectionFailedError):
-        return error.reason in ("refused", "dns", "tls", "proxy")
+        return error.reason in ("refused", "dns", "tls", "proxy", "stranger")
     if isinstance(error, TimedOutError):
         return not error.ambiguous
     if isinstance(error, CALLS_THAT_WERE_ANSWERED):
@@ -218,23 +218,20 @@ def _is_unbilled(error: MmaiError) -> bool:
     return True
 
 
-def check_key(spec: ModelSpec) -> None:
+def check_key(spec: ModelSpec, sources: KeySources = NOWHERE_ELSE) -> None:
     """Nothing, if the model's key is there or none is needed.
 
     Raises:
         MissingKeyError: names the variable to set.
     """
-    if spec.api_key_env and not spec.simulated and not find_key(spec.api_key_env):
-        raise MissingKeyError(
-            f"{spec.name} needs an API key: set the environment variable {spec.api_key_env} "
-            "and try again (the next cell will see it)"
-        )
+    if spec.api_key_env and not spec.simulated and not find_key(spec.api_key_env, sources):
+        raise missing_key(spec.name, spec.api_key_env)
 
 
-def fingerprint(spec: ModelSpec) -> str:
+def fingerprint(spec: ModelSpec, sources: KeySources = NOWHERE_ELSE) -> str:
     """A short mark of the key in force, of no use to anyone who has it; "" without a key."""
     try:
-        key = find_key(spec.api_key_env)
+        key = find_key(spec.api_key_env, sources)
     except MissingKeyError:
         return ""
     return hashlib.sha256(key.encode()).hexdigest()[:12] if key else ""

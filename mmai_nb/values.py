@@ -19,6 +19,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = [
+    "checked_dotenv",
     "checked_file",
     "checked_folder",
     "checked_name",
@@ -154,6 +155,17 @@ def checked_folder(path: Path) -> Path:
         if facts.st_mode & stat.S_IWOTH:
             raise ValueError("may be written by anybody: choose a folder of your own")
     return path
+
+
+def checked_dotenv(value: object) -> bool | Path:
+    """Whether an .env file is read: a yes or no, also as a word, or the path of one."""
+    if isinstance(value, str):
+        value = _FLAGS.get(value.strip().lower(), value.strip())
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError("must be true, false or the path of an .env file")
+    return Path(value).expanduser()
 
 
 def checked_file(path: Path) -> Path:
