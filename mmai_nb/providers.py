@@ -7,6 +7,7 @@ package; a wrong address is a plain ValueError, which settings.py turns into its
 from __future__ import annotations
 
 import ipaddress
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,11 +20,15 @@ from urllib.parse import SplitResult, urlsplit
 
 __all__ = [
     "LOCAL",
+    "LOCAL_SERVERS",
     "TIER_BOUNDS",
+    "LocalServer",
     "Provider",
     "checked_url",
     "is_loopback",
     "known_providers",
+    "local_model",
+    "ollama_address",
     "preset_models",
     "preset_settings",
     "provider_of",
@@ -35,7 +40,6 @@ LOCAL = "local"
 TIER_BOUNDS = MappingProxyType({"simple": 0.35, "standard": 0.7, "complex": 1.0})
 """The default tiers, each with the highest complexity it takes."""
 
-_NEEDS_V1 = {11434: "Ollama", 1234: "LM Studio"}  # by the port they listen on by default
 _OPERATIONS = ("/chat/completions", "/completions", "/responses", "/embeddings", "/models")
 _SECRET_WORDS = ("key", "token", "secret", "password", "sig", "auth")
 
@@ -70,6 +74,26 @@ class Provider:
             }
             for model in ids
         }
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A kind of server for this machine: its name, its usual port, whether it answers unasked."""
+
+    title: str
+    port: int
+    chosen: bool
+
+
+LOCAL_SERVERS = MappingProxyType(
+    {
+        "ollama": LocalServer("Ollama", 11434, chosen=True),
+        "lmstudio": LocalServer("LM Studio", 1234, chosen=True),
+        "llamacpp": LocalServer("llama.cpp", 8080, chosen=False),
+        "vllm": LocalServer("vLLM", 8000, chosen=False),
+    }
+)
+"""By the provider's name of their models. Much else listens on the ports of the last two."""
 
 
 @cache
@@ -117,6 +141,48 @@ def preset_settings(env: Mapping[str, str]) -> dict[str, Any]:
 
 def _in_turns(lists: list[tuple[str, ...]]) -> list[str]:
     return [name for turn in zip_longest(*lists) for name in turn if name is not None]
+
+
+def local_model(name: str) -> dict[str, Any] | None:
+    """The settings of a model named "ollama/…" or "lmstudio/…"; None for any other name.
+
+    It needs no list of models: naming one is enough, and what is not there the server says.
+    """
+    for kind, server in LOCAL_SERVERS.items():
+        model = name.removeprefix(kind)[1:]
+        if server.chosen and model and name in (f"{kind}/{model}", f"{kind}:{model}"):
+            host, port = ollama_address() if kind == "ollama" else ("127.0.0.1", server.port)
+            free = not model.endswith(("-cloud", ":cloud"))
+            return {
+                "name": f"{kind}/{model}",
+                "model": model,
+                "provider": kind,
+                "base_url": f"http://{host}:{port}/v1",
+                **({"input_price": 0, "output_price": 0} if free else {}),
+            }
+    return None
+
+
+def ollama_address(env: Mapping[str, str] | None = None) -> tuple[str, int]:
+    """Host and port of Ollama on this machine: as OLLAMA_HOST says, if that is this machine."""
+    usual = ("127.0.0.1", LOCAL_SERVERS["ollama"].port)
+    told = (os.environ if env is None else env).get("OLLAMA_HOST", "").strip().strip("\"'")
+    scheme, named, rest = told.rpartition("://")
+    try:
+        parts = urlsplit(f"//{rest}")
+        port = parts.port or (80 if named else usual[1])
+    except ValueError:
+        return usual
+    host = parts.hostname or usual[0]
+    if host in ("localhost", "0.0.0.0", "::"):
+        host = usual[0]
+    if scheme in ("", "http") and is_loopback(f"http://{_bracketed(host)}"):
+        return _bracketed(host), port
+    return usual
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def provider_of(base_url: str) -> str:
@@ -196,6 +262,7 @@ def _check_path(parts: SplitResult) -> None:
             path = urlsplit(provider.base_url).path
             if not f"{parts.path.rstrip('/')}/".startswith(f"{path}/"):
                 raise ValueError(f"lacks its path: {provider.name} listens at {provider.base_url}")
-    server = _NEEDS_V1.get(parts.port or 0)
-    if server and parts.path in ("", "/") and is_loopback(parts.geturl()):
-        raise ValueError(f"lacks its path: {server} listens at {parts.scheme}://{parts.netloc}/v1")
+    titles = {s.port: s.title for s in LOCAL_SERVERS.values() if s.chosen}
+    title = titles.get(parts.port or 0)
+    if title and parts.path in ("", "/") and is_loopback(parts.geturl()):
+        raise ValueError(f"lacks its path: {title} listens at {parts.scheme}://{parts.netloc}/v1")

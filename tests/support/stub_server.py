@@ -7,7 +7,8 @@
         assert stub.requests[0].json["model"] == "small"
 
 A reply is a sequence of steps: bytes are sent, a number is a pause in seconds, `RESET` and `CLOSE`
-end the connection. `GET …/models` never uses up the script: it lists `stub.models`. Loopback only.
+end the connection. `GET …/models` never uses up the script: it lists `stub.models`. What
+`stub.routes` has for a path comes first, and is counted in `stub.routed`. Loopback only.
 """
 
 from __future__ import annotations
@@ -238,6 +239,8 @@ class StubServer:
         self.connections = 0
         self.hang_ups: list[float] = []
         self.models: list[str] | None = None
+        self.routes: dict[str, Reply | Callable[[Asked], Reply]] = {}
+        self.routed: list[Asked] = []
 
     def __enter__(self) -> StubServer:
         self._server = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -321,6 +324,9 @@ class StubServer:
             connection.close()
 
     def _reply(self, asked: Asked) -> Reply:
+        if (routed := self.routes.get(asked.path)) is not None:
+            self.routed.append(asked)
+            return routed if isinstance(routed, Reply) else routed(asked)
         if asked.method == "GET":
             self.gets.append(asked)
             if self.models is None:
