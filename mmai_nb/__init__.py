@@ -10,10 +10,10 @@ The plan of the house. A module imports only from floors below its own; a test h
     4  comparison fallback purse keeping options routing offline wire
     3  pricing settings side_by_side ledger
     2  braces charts checks complexity demo specs caching reading holds
-    1  tables sums selection answer interpolation schemas tokens flights questions budgets keys discovery
+    1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
+    1  discovery
     0  cancel verdicts errors records markup redaction store schema frames values providers
-    0  sources drafts
-    0  envfile vaults
+    0  sources drafts envfile vaults
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else

@@ -23,13 +23,13 @@ from .errors import (
     ConfigError,
     ConnectionFailedError,
     ContentFilteredError,
-    MissingKeyError,
     MmaiError,
     ParameterAdaptedError,
     ResponseTooLargeError,
     SchemaMismatchError,
     UnknownModelError,
 )
+from .keys import KeySources
 from .providers import is_loopback
 from .records import Completion, OnText, Request
 from .settings import ModelSpec, Settings
@@ -72,6 +72,7 @@ class Client:
         self._settings = settings
         self._pool = Pool()
         self._lessons = Lessons()
+        self._sources = settings.key_sources
         weakref.finalize(self, self._pool.close)
 
     def call(self, request: Request, spec: ModelSpec, on_text: OnText | None = None) -> Completion:
@@ -169,13 +170,13 @@ class Client:
             MmaiError: there is no reply, or it broke.
         """
         peer, cap = _peer(spec), self._settings.max_response_bytes
-        slot, build = _door(spec)
+        slot, build = _door(spec, self._sources)
         line = self._pool.take(slot, build)
         reply = line.ask(send, deadlines, cap)
         try:
             reply.begin()
             if not 200 <= reply.status < 204:
-                raise _refusal(spec, reply, deadlines)
+                raise _refusal(spec, reply, deadlines, self._sources)
             yield reply
         except Overdue as error:
             raise overdue(peer, error.limit, error.seconds) from None
@@ -281,7 +282,7 @@ def _peer(spec: ModelSpec) -> Peer:
     return Peer(spec.name, spec.model, spec.provider, spec.base_url, spec.api_key_env)
 
 
-def _refusal(spec: ModelSpec, reply: Reply, deadlines: Deadlines) -> Refusal:
+def _refusal(spec: ModelSpec, reply: Reply, deadlines: Deadlines, sources: KeySources) -> Refusal:
     """The refusal in a reply with a status other than 200, whatever becomes of its body."""
     body = bytearray()
     deadlines.begun = True
@@ -293,32 +294,32 @@ def _refusal(spec: ModelSpec, reply: Reply, deadlines: Deadlines) -> Refusal:
                 break
     except (Overdue, Lost, TooLarge, Undecodable):
         pass  # the status alone tells enough
-    key_of = _key_of(spec) if reply.status in (400, 401) else None
+    key_of = _key_of(spec, sources) if reply.status in (400, 401) else None
     read = bytes(body[:ERROR_BYTES])
     error = refused(_peer(spec), reply.status, reply.headers, read, key_of=key_of)
     return Refusal(error, Told.read(read))
 
 
-def _key_of(spec: ModelSpec) -> str | None:
+def _key_of(spec: ModelSpec, sources: KeySources) -> str | None:
     """Another provider whose keys look like the one that was sent."""
-    owner = keys.guess_provider(keys.find_key(spec.api_key_env) or "")
+    owner = keys.guess_provider(keys.find_key(spec.api_key_env, sources) or "")
     return owner if owner != spec.provider else None
 
 
-def _door(spec: ModelSpec) -> tuple[tuple[str, str], Callable[[Hooks], Any]]:
+def _door(spec: ModelSpec, sources: KeySources) -> tuple[tuple[str, str], Callable[[Hooks], Any]]:
     """Which idle lines fit a model, and how a new one is made.
 
     Raises:
         MissingKeyError: it needs a key and there is none.
     """
-    key = keys.find_key(spec.api_key_env)
+    key = keys.find_key(spec.api_key_env, sources)
     if spec.api_key_env and not key:
-        raise MissingKeyError(f"Set {spec.api_key_env} in the environment: {spec.name} needs a key")
+        raise keys.missing_key(spec.name, spec.api_key_env)
     slot = (spec.base_url, hashlib.sha256((key or "").encode()).hexdigest())
-    return slot, partial(_build, spec.base_url, spec.api_key_env)
+    return slot, partial(_build, spec.base_url, spec.api_key_env, sources)
 
 
-def _build(base_url: str, key_variable: str | None, hooks: Hooks) -> Any:
+def _build(base_url: str, key_variable: str | None, sources: KeySources, hooks: Hooks) -> Any:
     """A client of the SDK that retries nothing, follows no redirect and tells what it does.
 
     The key is in none of the names here: a verbose traceback shows those.
@@ -334,7 +335,7 @@ def _build(base_url: str, key_variable: str | None, hooks: Hooks) -> Any:
         )
         client = openai.OpenAI(
             base_url=base_url,
-            api_key=keys.find_key(key_variable) or NO_KEY,
+            api_key=keys.find_key(key_variable, sources) or NO_KEY,
             max_retries=0,
             http_client=http,
         )

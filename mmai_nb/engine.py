@@ -157,7 +157,7 @@ class Engine(Resources):
             KeyboardInterrupt: what had come is in `last()`.
         """
         walk = self._begin(request, on_text, tell)
-        walk.notes = (*notes, *notes_on(walk.route))
+        walk.notes = (*notes, *notes_on(walk.route), *self.hints(request))
         walk.parse, walk.replays = parse or parser_of(request), replay
         try:
             completion = (
@@ -257,7 +257,7 @@ class Engine(Resources):
             self.breakers,
             on_text,
             request.timeout or settings.timeout,
-            breaker_key=_breaker_key,
+            breaker_key=partial(_breaker_key, settings),
             retry_ambiguous=partial(_cheap, request),
         )
         run.tell, run.sleep = tell or run.tell, self._sleep or run.sleep
@@ -285,7 +285,7 @@ class Engine(Resources):
         big = estimate_messages(request.messages) > SMALLEST_WINDOW
         windows = {s.name: context_window(s) if big else s.context_window for s in specs}
         stopped = (
-            {s.name for s in specs if self.breakers.is_open(_breaker_key(s))}
+            {s.name for s in specs if self.breakers.is_open(_breaker_key(settings, s))}
             if self.breakers
             else set[str]()
         )
@@ -332,7 +332,7 @@ class Engine(Resources):
         request, run = walk.request, walk.run
         if is_offline(walk.settings) and not spec.simulated:
             raise offline_error(spec.name, request)
-        check_key(spec)
+        check_key(spec, walk.settings.key_sources)
         if not request.cache:
             return ask_again(partial(_recorded, walk, None), request, spec, run, run.text_sink)
         key = key_of(walk.question, spec.base_url, spec.model)
@@ -468,8 +468,8 @@ def _as_hit(walk: _Walk, completion: Completion, key: str) -> Completion:
     return completion
 
 
-def _breaker_key(spec: ModelSpec) -> str:
-    return f"{spec.base_url} {spec.model} {fingerprint(spec)}"
+def _breaker_key(settings: Settings, spec: ModelSpec) -> str:
+    return f"{spec.base_url} {spec.model} {fingerprint(spec, settings.key_sources)}"
 
 
 def _likely_output(request: Request) -> int:

@@ -165,7 +165,10 @@ class TimedOutError(CallError):
 
 
 class ConnectionFailedError(CallError):
-    """No connection, or it broke. `reason`: refused, reset, dns, tls, proxy, garbage or broken."""
+    """No connection, or it broke.
+
+    `reason`: refused, reset, dns, tls, proxy, garbage, broken, or stranger (another user's server).
+    """
 
     retries, falls_back, breaker = 2, True, "counts"
     reason: str = "broken"

@@ -72,7 +72,7 @@ def why_not_ask(settings: Settings, route: Route, request: Request) -> Hindrance
     if is_offline(settings):
         return Hindrance("offline", offline_error(first.name, request))
     try:
-        check_key(first)
+        check_key(first, settings.key_sources)
     except MissingKeyError as error:
         return Hindrance(f"no key in {first.api_key_env}", error)
     return None

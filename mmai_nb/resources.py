@@ -7,28 +7,47 @@ import os
 import threading
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from .caching import AnswerCache
+from .discovery.finder import Finder, Found
+from .discovery.owners import strangers
+from .drafts import plain
 from .errors import (
     CacheWarning,
     ConfigError,
+    ConnectionFailedError,
     MissingKeyError,
     OptionError,
     UnknownModelError,
 )
 from .fallback import Breakers
 from .interpolation import user_secret
+from .keys import refusal
 from .ledger import Ledger
 from .offline import demo_models, demo_tiers, serve_demo
+from .providers import LOCAL_SERVERS, is_loopback, local_model
 from .purse import Listeners, Purse, budget_frame
 from .recording import fingerprint, notebook_name
 from .records import Alert, Completion, OnText, Request
-from .settings import CacheSettings, ModelSpec, Settings, change_settings, load_settings
+from .settings import (
+    CacheSettings,
+    ModelSpec,
+    Settings,
+    change_settings,
+    has_own_models,
+    is_found,
+    is_offline,
+    lay_found,
+    load_settings,
+    named_only,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,24 +68,67 @@ class Resources:
         ledger: Ledger | None = None,
         cache: AnswerCache | None = None,
     ) -> None:
-        self._fresh = settings is None
+        self._loads = settings is None
+        self._changes: list[dict[str, Any]] = []
         self._settings = load_settings() if settings is None else settings
         self._call, self._ledger, self._cache = call, ledger, cache
         self._client: Any = None
         self._secret: bytes | None = None
+        self._hinted = False
         self._demo: dict[bool, tuple[Settings | None, Settings]] = {}
         self._lock = threading.RLock()
         self.breakers = Breakers()
+        self.finder = Finder()
         self.listeners = Listeners()
         self.session = uuid.uuid4().hex[:12]
         self.notebook: Callable[[], str | None] = notebook_name
 
     @property
     def settings(self) -> Settings:
-        """The settings in force; a key that came into the environment since is seen."""
-        if self._fresh and not self._settings.models:
-            self._settings = load_settings()
+        """The settings in force; a key that came into the environment since is seen.
+
+        With nothing configured they hold the models of the local servers that were found so far.
+        """
+        if self._loads and not has_own_models(self._settings):
+            self.reload()
         return self._settings
+
+    def reload(self) -> None:
+        """Look for keys and files again, as after a key was given.
+
+        What was configured stays; where it no longer fits, so does all that is in force.
+        """
+        with self._lock:
+            if not self._loads:
+                return
+            made = load_settings(sources=self._settings.key_sources if self._changes else None)
+            now = self._settings if self._changes else made
+            found = self.finder.known if now.discover and not _wants_demo() else Found()
+            if found.models and not made.models:
+                made = lay_found(made, found.settings)
+            with suppress(ConfigError):
+                for changes in self._changes:
+                    made = change_settings(made, changes)
+                made = _detailed(made, found)
+                if made != self._settings:
+                    self._settings = made
+
+    def look(self, *names: str, fresh: bool = False) -> None:
+        """Ask the local servers what they have, if it is their turn, or models of theirs are named.
+
+        Args:
+            names: models that are about to be asked.
+            fresh: ask in any case, and again even if that was a moment ago.
+        """
+        settings = self.settings
+        quiet = not settings.discover or is_offline(settings) or _wants_demo()
+        if not self._loads or quiet:
+            return
+        named = any(local_model(name) for name in (*named_only(settings), *names))
+        if fresh or named or not has_own_models(settings):
+            before = self.finder.known
+            if self.finder.look(fresh=fresh) is not before:
+                self.reload()
 
     def configure(self, changes: Mapping[str, Any]) -> Settings:
         """Put validated changes in force; an invalid one raises and changes nothing.
@@ -76,10 +138,13 @@ class Resources:
         """
         with self._lock:
             roots = {str(key).split(".")[0] for key in changes}
-            settings = change_settings(self.settings, changes)
-            if not settings.models and roots & {"default_model", "aliases"}:
-                self._with_demo(settings)  # where nothing is configured, these name the demo's
-            self._settings, self._fresh = settings, False
+            changed = change_settings(self.settings, changes)
+            if not changed.models and roots & {"default_model", "aliases"}:
+                self._with_demo(changed)  # where nothing is configured, these name the demo's
+            self._settings = _detailed(changed, self.finder.known)
+            self._changes.append(plain(changes))
+            if roots & {"dotenv", "keyring", "discover"}:
+                self.reload()
             client, self._client = self._client, None
             if "cache" in roots:
                 self._cache = None
@@ -115,7 +180,30 @@ class Resources:
 
                 self._client = Client(self._settings)
             client: Call = self._client.call
+        self._check_owner(spec)
         return client(request, _located(spec), on_text)
+
+    def _check_owner(self, spec: ModelSpec) -> None:
+        """Nothing, unless a server that nobody configured is another user's by now.
+
+        Raises:
+            ConnectionFailedError: it is; nothing was sent.
+        """
+        settings = self._settings
+        named = spec.name in settings.given.get("models", {}) and not is_found(settings, spec.name)
+        port = urlsplit(spec.base_url).port
+        if spec.provider not in LOCAL_SERVERS or named or not is_loopback(spec.base_url):
+            return
+        if (user := strangers({port or 80}).get(port or 80)) is not None:
+            error = ConnectionFailedError(
+                f"{spec.name[:60]}: the server at port {port} belongs to another user ({user}), so "
+                "nothing was sent; configure the model if you trust it",
+                model=spec.name,
+                provider=spec.provider,
+                retries=0,
+            )
+            error.reason = "stranger"
+            raise error
 
     @property
     def secret(self) -> bytes:
@@ -155,19 +243,44 @@ class Resources:
             MissingKeyError: nothing is configured, and this is neither IPython nor a call of the
                 demo.
         """
-        settings, demo = self.settings, demo_models()
+        demo, names = demo_models(), (request.model, *request.fallback)
+        if request.model not in ("demo", *demo):
+            self.look(*names)
+        settings = self.settings
+        asked = request.model
+        if asked == "auto" and request.tier is None:
+            asked = settings.default_model
         if request.model == "demo":
             return replace(request, model="auto"), self._with_demo(settings, only=True)
         if request.model in demo and request.model not in settings.models:
             return request, self._with_demo(settings)
-        if settings.models or (request.model != "auto" and _is_known(request.model, settings)):
-            return request, settings
-        if getattr(builtins, "__IPYTHON__", False) or os.environ.get("MMAI_DEMO") == "1":
+        if settings.models or (asked != "auto" and _is_known(asked, settings)):
+            return request, self._with_named(names, settings)
+        if fault := refusal(settings.key_sources):
+            raise MissingKeyError(fault)
+        if getattr(builtins, "__IPYTHON__", False) or _wants_demo():
             return request, self._with_demo(settings)
+        offered = "".join(f"; {o.where} could answer" for o in self.finder.known.offers[:1])
         raise MissingKeyError(
-            "no model is configured: set a key such as OPENAI_API_KEY, or configure(models={…}); "
-            'to try it without one use model="demo" or MMAI_DEMO=1'
+            "no model is configured: set a key such as OPENAI_API_KEY, or configure(models={…})"
+            f'{offered}; to try it without one use model="demo" or MMAI_DEMO=1'
         )
+
+    def _with_named(self, names: Sequence[str], settings: Settings) -> Settings:
+        """With what was found of the models that the request names and nobody configured."""
+        rows = [row for name in names if (row := local_model(name)) is not None]
+        known = self.finder.known.models
+        named = {n: known[n] for row in rows if (n := str(row["name"])) in known}
+        fresh = {name: row for name, row in named.items() if name not in settings.models}
+        return lay_found(settings, {"models": fresh}) if fresh else settings
+
+    def hints(self, request: Request) -> tuple[str, ...]:
+        """Beside the first answer that the demo gives for want of a model: what else there is."""
+        if self._hinted or request.model != "auto" or self._settings.models:
+            return ()
+        found, self._hinted = self.finder.known, True
+        servers = [f"{offer.where} could answer: %ai models shows how" for offer in found.offers]
+        return (*servers, *(f"{at} is another user's server" for at in found.strangers))
 
     @property
     def settings_for_display(self) -> Settings:
@@ -183,12 +296,12 @@ class Resources:
             self._demo[only] = (settings, made)
         return made
 
-    @staticmethod
-    def key_state(spec: ModelSpec) -> str:
+    def key_state(self, spec: ModelSpec) -> str:
         """Whether the model's key is there: set, missing or not needed; never the key."""
         if spec.api_key_env is None or spec.simulated:
             return "not needed"
-        return "set" if fingerprint(spec) else f"missing: {spec.api_key_env}"
+        found = fingerprint(spec, self._settings.key_sources)
+        return "set" if found else f"missing: {spec.api_key_env}"
 
     def close(self) -> None:
         """Let go of connections and files; the next call opens them again."""
@@ -210,6 +323,16 @@ def _opened(cache: CacheSettings) -> AnswerCache:
             raise
         warnings.warn(f"{error}; until then answers are not kept", CacheWarning, stacklevel=4)
         return AnswerCache(None)
+
+
+def _detailed(settings: Settings, found: Found) -> Settings:
+    """With what was found of the models that are there only because a tier names them."""
+    named = {name: found.models[name] for name in named_only(settings) if name in found.models}
+    return lay_found(settings, {"models": named}) if named else settings
+
+
+def _wants_demo() -> bool:
+    return os.environ.get("MMAI_DEMO") == "1"
 
 
 def _is_known(name: str, settings: Settings) -> bool:

@@ -1,8 +1,8 @@
 """How settings are found at the start, changed later, and explained.
 
-Sources, later wins: presets for the providers whose key is in the environment, the user's file, the
-project's file, MMAI_* variables, IPython's configuration, `change_settings`. What valid settings
-are stands in specs.py.
+Sources, later wins: presets for the providers whose key is at hand, the user's file, the project's
+file, MMAI_* variables, IPython's configuration, `change_settings`. What valid settings are stands
+in specs.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from .drafts import Draft, KeyPath, NoSuchEntryError, by_name, leaves, origin_of, plain
 from .errors import ConfigError
+from .keys import KeySources, present_keys
 from .providers import TIER_BOUNDS, preset_settings
 from .redaction import find_secret, redact
 from .sources import (
@@ -37,7 +38,15 @@ from .specs import (
     fields_at,
     kind_at,
 )
-from .values import checked_usd, dotted, from_text, nearest, one_line, unknown_key
+from .values import (
+    checked_dotenv,
+    checked_usd,
+    dotted,
+    from_text,
+    nearest,
+    one_line,
+    unknown_key,
+)
 
 __all__ = [
     "BudgetSettings",
@@ -47,14 +56,21 @@ __all__ = [
     "Tier",
     "change_settings",
     "explain_settings",
+    "has_own_models",
+    "is_found",
     "is_offline",
+    "lay_found",
     "load_settings",
+    "named_only",
 ]
 
 CONFIGURE = "configure()"
 """The origin of what was changed in the running process."""
 MAGICS = "MmaiMagics"
 """The origin of what IPython's own configuration says."""
+
+FOUND = "found on this machine"
+"""The origin of models of local servers."""
 
 PROJECT_MAY_SET = (
     "default_model",
@@ -76,6 +92,7 @@ def load_settings(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     user_file: Path | None = None,
+    sources: KeySources | None = None,
 ) -> Settings:
     """The settings in force at the start, from all sources in their order.
 
@@ -84,6 +101,8 @@ def load_settings(
         env: default: the process's environment.
         user_file: the user's own file, which may be absent; default: MMAI_CONFIG, else the
             platform's place.
+        sources: where keys are looked for beside memory, environment and Colab; default: what the
+            user's file and variables say.
 
     Raises:
         ConfigError: names the file and line or the variable, the key and the nearest right one.
@@ -94,7 +113,8 @@ def load_settings(
     except ValueError as error:
         raise _wrong(str(error)) from error
     layers = _Layers()
-    layers.lay("presets", preset_settings(env))
+    sources = _key_sources(user, env) if sources is None else sources
+    layers.lay("presets", preset_settings(present_keys(env, sources)))
     if user is not None:
         layers.lay_file(user)
     if project is not None and (user is None or user.path != project.path):
@@ -105,6 +125,42 @@ def load_settings(
     if changes := remembered_changes():
         layers.lay(MAGICS, layers.nested(MAGICS, changes))
     return layers.settings()
+
+
+def lay_found(settings: Settings, found: Mapping[str, Any]) -> Settings:
+    """The settings with what was found on this machine: models, and tiers where there are none."""
+    layers = _Layers(settings)
+    layers.lay(FOUND, found)
+    return layers.settings()
+
+
+def is_found(settings: Settings, name: str) -> bool:
+    """Whether a model is there because it was found on this machine."""
+    return origin_of(("models", name, "base_url"), settings.origin) == FOUND
+
+
+def has_own_models(settings: Settings) -> bool:
+    """Whether any model is there by somebody's word or key, not merely found on this machine."""
+    return any(not is_found(settings, name) for name in settings.models)
+
+
+def named_only(settings: Settings) -> list[str]:
+    """The models that nobody gave: named in a tier, they joined as presets or local models do."""
+    given = settings.given.get("models", {})
+    return [name for name in settings.models if name not in given or is_found(settings, name)]
+
+
+def _key_sources(user: Source | None, env: Mapping[str, str]) -> KeySources:
+    """What the user's own file and variables ask for; what is wrong there is told where it lies."""
+    given = dict(user.data) if user is not None else {}
+    for _, path, text in env_settings(env):
+        if path in (("dotenv",), ("keyring",)):
+            given[path[0]] = from_text(text.strip(), kind_at(path))
+    try:
+        dotenv = checked_dotenv(given.get("dotenv", False))
+    except ValueError:
+        dotenv = False
+    return KeySources(dotenv, given.get("keyring") is True)
 
 
 def change_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
@@ -139,7 +195,8 @@ def is_offline(settings: Settings) -> bool:
 def explain_settings(settings: Settings) -> dict[str, tuple[Any, str]]:
     """Each setting by its dotted key: its value, and where it came from.
 
-    The source is "default", "presets", a file's name, a variable's name or "configure()".
+    The source is "default", "presets", "found on this machine", a file's name, a variable's name or
+    "configure()".
     """
     return {
         ".".join(str(part) for part in path): (value, origin_of(path, settings.origin))

@@ -35,9 +35,18 @@ from pydantic_core import PydanticCustomError
 
 from .drafts import KeyPath, by_name, plain
 from .errors import ConfigError, OptionError, UnknownModelError
-from .providers import TIER_BOUNDS, checked_url, is_loopback, preset_models, provider_of
+from .keys import KeySources
+from .providers import (
+    TIER_BOUNDS,
+    checked_url,
+    is_loopback,
+    local_model,
+    preset_models,
+    provider_of,
+)
 from .redaction import redact
 from .values import (
+    checked_dotenv,
     checked_file,
     checked_folder,
     checked_name,
@@ -219,6 +228,9 @@ class Settings(_Frozen):
     ledger_path: Annotated[Path, AfterValidator(checked_file)] | None = None
     allow_secrets: StrictBool = False
     offline: StrictBool = False
+    discover: StrictBool = True
+    dotenv: Annotated[bool | Path, BeforeValidator(checked_dotenv)] = False
+    keyring: StrictBool = False
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
     _origin: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
@@ -332,6 +344,11 @@ class Settings(_Frozen):
         return self.tiers[-1].chain[0] if self.tiers else None
 
     @property
+    def key_sources(self) -> KeySources:
+        """Where keys are looked for beside memory, environment and Colab."""
+        return KeySources(self.dotenv, self.keyring)
+
+    @property
     def ledger_file(self) -> Path:
         """The ledger's file in use."""
         return self.ledger_path or _home("data") / "ledger.sqlite3"
@@ -416,7 +433,7 @@ def _find(name: str, models: Mapping[str, ModelSpec], aliases: Mapping[str, str]
         if len(path) > MOST_ALIASES:
             raise ValueError(f"{shown(name)} leads through more than {MOST_ALIASES} aliases")
     wanted = path[-1]
-    found = _matches(wanted, models) or _matches(wanted, _preset_specs())
+    found = _matches(wanted, models) or _matches(wanted, _preset_specs()) or _local_specs(wanted)
     if len(found) > 1:
         several = " or ".join(shown(spec.name) for spec in found[:3])
         raise ValueError(f"{shown(wanted)} may be {several}: say which")
@@ -439,6 +456,12 @@ def _names_like(typed: str, models: Mapping[str, ModelSpec]) -> list[str]:
 
 def _begins(name: str, typed: str) -> bool:
     return name.casefold().startswith(typed.casefold())
+
+
+def _local_specs(name: str) -> list[ModelSpec]:
+    """The model of a local server that has its name from it: there, as far as anybody knows."""
+    row = local_model(name)
+    return [] if row is None else [ModelSpec(**row)]
 
 
 def _matches(name: str, models: Mapping[str, ModelSpec]) -> list[ModelSpec]:

@@ -26,6 +26,8 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.setenv("MMAI_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MMAI_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("MMAI_DISCOVER", "no")  # what runs on the developer's machine is no fixture
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
     monkeypatch.chdir(tmp_path)
     yield
     import sys
@@ -34,6 +36,11 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     if engine is not None and engine._default is not None:
         engine._default.close()
         engine._default = None
+    keys = sys.modules.get("mmai_nb.keys")
+    if keys is not None:
+        for variable in set(keys._remembered) - {"MMAI_DEMO_KEY"}:
+            del keys._remembered[variable]
+        keys._told.clear()
     offline = sys.modules.get("mmai_nb.offline")
     if offline is not None and offline._shared.server is not None:
         offline._shared.server.close()

@@ -101,6 +101,13 @@ def test_functions_work_inside_a_running_event_loop():
     assert "True True" in text_of(cells[1])
 
 
+def test_a_key_that_nobody_can_type_is_an_error_that_names_the_variable():
+    with pytest.raises(CellExecutionError) as caught:
+        run(LOAD, "%ai key openai")
+    assert caught.value.ename == "MissingKeyError"
+    assert "set OPENAI_API_KEY in the environment" in caught.value.evalue
+
+
 @pytest.fixture
 def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     manager, client = start_new_kernel()
@@ -182,3 +189,27 @@ def test_a_wrong_trait_is_one_line_in_a_kernel(kernel):
     shown, status = execute(client, "%config MmaiMagics.temperatur = 1")
     assert status == "ok"
     assert shown.strip() == "ERROR:root:MmaiMagics has no 'temperatur'; did you mean 'temperature'?"
+
+
+def test_a_key_is_typed_unseen_and_opens_its_models(kernel):
+    _, client = kernel
+    execute(client, LOAD)
+    key, asked, shown = "kQ7zX2mW9pL4vB8nT3cR", [], []
+
+    def type_it(message: Any) -> None:
+        asked.append(message["content"])
+        client.input(key)
+
+    client.execute_interactive(
+        "%ai key openai",
+        allow_stdin=True,
+        stdin_hook=type_it,
+        output_hook=lambda message: shown.append(str(message["content"])),
+        timeout=60,
+    )
+    assert asked == [{"prompt": "OPENAI_API_KEY (not shown, not stored): ", "password": True}]
+    assert "can be asked now: openai/" in "".join(shown)
+    told, _ = execute(client, "print(sorted({s.provider for s in ai.configure().models.values()}))")
+    assert told.strip() == "['openai']"
+    secrets, _ = execute(client, "%who_ls\n_, In, Out, ai.configure()")
+    assert key not in "".join(shown) + secrets

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from support.llama_server import llama_server
 
+from mmai_nb.caching import AnswerCache
 from mmai_nb.client import Client
+from mmai_nb.discovery.finder import Finder, Offer
+from mmai_nb.discovery.servers import Server
+from mmai_nb.engine import Engine
 from mmai_nb.errors import AuthError, BadRequestError, ContextTooLongError
+from mmai_nb.ledger import Ledger
 from mmai_nb.records import Message, Request
 from mmai_nb.settings import ModelSpec, Settings
 
@@ -103,6 +109,29 @@ def test_a_prompt_over_the_window_tells_its_size(client, spec, llama, on_text):
 
 def test_the_models_are_listed(client, spec, llama):
     assert client.list_models(spec) == [llama.alias]
+
+
+def offered_at(llama) -> Offer:
+    port = int(llama.base_url.split(":")[2].split("/")[0])
+    (offer,) = Finder([Server("vllm", port)]).look().offers
+    assert offer.where == f"llama.cpp at 127.0.0.1:{port}"
+    return offer
+
+
+def test_a_locked_server_is_offered_with_a_variable_for_its_key(llama):
+    assert "'api_key_env': 'LLAMACPP_API_KEY'" in offered_at(llama).line
+
+
+def test_an_open_server_is_offered_with_the_line_that_puts_it_to_use(tmp_path):
+    with llama_server(tmp_path, key="") as llama:
+        offer = offered_at(llama)
+        assert offer.model.window == llama.window
+        settings = eval(offer.line, {"ai": SimpleNamespace(configure=Settings)})
+        engine = Engine(settings, ledger=Ledger(None), cache=AnswerCache(None))
+        answer = engine.ask("hello", max_tokens=5)
+        engine.close()
+    assert (answer.model, answer.cost_usd) == ("llamacpp/tiny-random", 0.0)
+    assert len(answer) > 0
 
 
 def test_the_tiny_model_is_the_same_each_time(tmp_path):

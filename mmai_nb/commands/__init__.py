@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import MmaiError
 from ..values import shown, similar
-from . import aliases, asking, budgeting, spending, stored, tuning
+from . import aliases, asking, budgeting, spending, stored, tuning, unlocking
 from .asking import route_page
 from .helping import TOPICS, help_page
 from .page import Command, Page
@@ -28,7 +28,11 @@ __all__ = [
 ]
 
 FAMILIES: Mapping[str, tuple[Subcommand, ...]] = {
-    "models and settings": (*tuning.COMMANDS, *aliases.family(lambda: _BY_NAME)),
+    "models and settings": (
+        *tuning.COMMANDS,
+        *unlocking.COMMANDS,
+        *aliases.family(lambda: _BY_NAME),
+    ),
     "questions and answers": asking.COMMANDS,
     "what it cost": (*spending.COMMANDS, *budgeting.COMMANDS),
     "what is kept": stored.COMMANDS,

@@ -129,17 +129,21 @@ def _keys(options: str) -> str:
         for provider in known_providers().values()
     ]
     return f"""\
-A key is looked for in the environment variable of its provider; models of the providers whose key
-is there are offered at once. Settings hold the variable's name (api_key_env), never a key.
+A key goes by the name of a variable; models of the providers whose key is there are offered at
+once. Settings hold the variable's name (api_key_env), never a key.
 
 {chr(10).join(rows)}
 
-Set it before Jupyter starts. A key typed in a cell stays in IPython's history and in the notebook.
-The column `key` tells which are there:
+It is looked for in this order: what %ai key asked for (unseen, kept in this process only), the
+environment, Colab's secrets, and where the settings say so, an .env file (dotenv: true for the
+nearest one up to your home folder, or a path) and the system's keyring (keyring: true; put there
+with "keyring set mmai_nb OPENAI_API_KEY"). A key typed in a cell stays in IPython's history and in
+the notebook. The column `key` tells which are there:
 
     %ai models
 
-With no key at all, the built-in demo answers in a notebook; it is no language model."""
+With no key at all, a local server answers if Ollama or LM Studio runs here, else in a notebook the
+built-in demo; it is no language model. The setting discover switches that search off."""
 
 
 def _tiers(options: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..markup import escape
 
-__all__ = ["Command", "Page"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Command", "Page", "noted"]
 
 Command = Callable[[], Any]
 """Runs a subcommand whose words were read; gives what is shown."""
@@ -22,8 +25,28 @@ class Page(str):
         """IPython's `text/plain`, where its printer of str goes before the MIME bundle."""
         printer.text(str(self))
 
+    @property
+    def html(self) -> str:
+        """The text as a block of HTML."""
+        return f'<pre style="{_PRE_STYLE}">{escape(str(self))}</pre>'
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {
-            "text/plain": str(self),
-            "text/html": f'<pre style="{_PRE_STYLE}">{escape(str(self))}</pre>',
-        }
+        return {"text/plain": str(self), "text/html": self.html}
+
+
+def noted(frame: DataFrame, lines: Sequence[str]) -> DataFrame:
+    """The frame, with lines of text below it where it is shown; what is made of it has none."""
+    if not lines:
+        return frame
+    import pandas as pd
+
+    below = Page("\n".join(lines))
+
+    class Noted(pd.DataFrame):
+        def __repr__(self) -> str:
+            return f"{super().__repr__()}\n\n{below}"
+
+        def _repr_html_(self) -> str:
+            return f"{super()._repr_html_()}{below.html}"  # type: ignore[misc]
+
+    return Noted(frame)

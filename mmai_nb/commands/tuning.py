@@ -12,7 +12,7 @@ from ..pricing import context_window, list_price
 from ..settings import Settings, explain_settings
 from ..specs import kind_at
 from ..values import nearest, shown, similar
-from .page import Command, Page
+from .page import Command, Page, noted
 from .registry import EngineGetter, Subcommand
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def _models(rest: str, engine: EngineGetter) -> Command | None:
 def _models_frame(engine: Engine, word: str = "") -> DataFrame:
     import pandas as pd
 
+    engine.look(fresh=True)
     settings = engine.settings_for_display
     rows = []
     for spec in settings.models.values():
@@ -52,7 +53,14 @@ def _models_frame(engine: Engine, word: str = "") -> DataFrame:
     frame = pd.DataFrame(rows).set_index("model") if rows else pd.DataFrame()
     if rows:
         frame["window"] = frame["window"].astype("Int64")
-    return frame
+    return noted(frame, _also(engine))
+
+
+def _also(engine: Engine) -> list[str]:
+    """What could be asked besides, and how."""
+    found = engine.finder.known
+    lines = [f"{o.where} could answer too; to use it, run\n  {o.line}" for o in found.offers]
+    return lines + [f"{at} is another user's server, and not asked" for at in found.strangers]
 
 
 def _float(value: Any) -> float:
@@ -166,7 +174,10 @@ model is tried when no model is named.
 
     %ai models demo
 
-Any other OpenAI-compatible server, in config.toml or with ai.configure(models={…}):
+Models of Ollama and LM Studio on this machine are found, and answer where there is no key; any of
+them can be named, as in "%%ai ollama/qwen3:8b". A llama.cpp or vLLM that runs at its usual port is
+shown below the table with the line that puts it to use. Any other OpenAI-compatible server, in
+config.toml or with ai.configure(models={…}):
 
     [models.mine]
     base_url = "http://127.0.0.1:11434/v1"

@@ -62,7 +62,8 @@ def environment(folder: Path) -> dict[str, str]:
         "MMAI_DATA_DIR": "mmai",
     }
     (folder / "user").mkdir()
-    return {**os.environ, **{name: str(folder / place) for name, place in places.items()}}
+    own = {name: str(folder / place) for name, place in places.items()}
+    return {**os.environ, **own, "MMAI_DISCOVER": "no"}
 
 
 @contextmanager
