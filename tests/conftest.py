@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import socket
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         if name.startswith("MMAI_") or name.endswith(KEYS):
             monkeypatch.delenv(name)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.delattr(builtins, "__IPYTHON__", raising=False)  # a shell of another test's
     monkeypatch.setenv("MMAI_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MMAI_CONFIG", str(tmp_path / "no-config.toml"))
     monkeypatch.setenv("MMAI_DISCOVER", "no")  # what runs on the developer's machine is no fixture

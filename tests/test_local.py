@@ -263,8 +263,7 @@ def test_the_demos_first_answer_tells_of_a_server_that_could_answer(build, llama
     assert llama.count == 0
 
 
-def test_outside_ipython_the_error_tells_of_it(build, llama, monkeypatch):
-    monkeypatch.delattr(builtins, "__IPYTHON__", raising=False)
+def test_outside_ipython_the_error_tells_of_it(build, llama):
     with pytest.raises(MissingKeyError) as caught:
         build(llamacpp=llama.port).ask("hi")
     assert f"llama.cpp at 127.0.0.1:{llama.port} could answer" in str(caught.value)
