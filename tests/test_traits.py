@@ -16,7 +16,7 @@ import mmai_nb
 from mmai_nb.engine import made_engine
 from mmai_nb.errors import ServerError
 from mmai_nb.magic import MmaiMagics
-from mmai_nb.settings import Settings
+from mmai_nb.settings import Settings, load_settings
 from mmai_nb.traits import OWN_NAMES, Setting
 
 
@@ -141,7 +141,7 @@ class TestBeforeTheEngine:
             run(shell, f"%config MmaiMagics.{line}")
             assert len(caplog.messages) == 1
             assert made_engine() is None
-            assert mmai_nb.configure().given == {}
+            assert mmai_nb.configure().given == load_settings().given
 
     def test_a_wrong_one_of_a_file_is_told_by_the_first_cell_and_can_be_mended(self):
         with loaded_shell({"MmaiMagics": {"temperature": 9}}) as shell:

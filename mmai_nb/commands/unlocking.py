@@ -153,14 +153,15 @@ COMMANDS = (
         "key",
         "%ai key [VARIABLE|PROVIDER]: asks for a key, and keeps it in this process only.",
         _key,
-        help=(
-            "The key is typed unseen and stored nowhere; a restart of the kernel forgets it.\n"
-            "A word says whose it is: a provider's name (%ai key anthropic), or the variable that\n"
-            "a model names in api_key_env (%ai key MY_KEY). Without one it asks for the key that\n"
-            "is missing, or guesses by the first letters.\n"
-            "Where nobody can type, set the variable in the environment. The settings dotenv and\n"
-            "keyring let keys be read from an .env file and from the system's keyring too."
-        ),
         complete=_complete,
+        help="""\
+The key is typed unseen and stored nowhere; a restart of the kernel forgets it. A word says whose it
+is: a provider's name (%ai key anthropic), or the variable that a model names in api_key_env (%ai
+key MY_KEY). Without one it asks for the key that is missing, or guesses by the first letters.
+
+Where nobody can type, as under nbconvert, set the variable in the environment; %ai help keys tells
+of more places. The column `key` shows which keys are there:
+
+    %ai models""",
     ),
 )
