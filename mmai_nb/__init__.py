@@ -6,14 +6,14 @@ The plan of the house. A module imports only from floors below its own; a test h
     8  commands display panels api cell_line traits
     7  engine shelf
     6  resources replaying
-    5  client recording transfer
-    4  comparison fallback purse keeping options routing offline wire
+    5  client recording remembering transfer
+    4  comparison fallback purse keeping options routing offline texts wire
     3  pricing settings side_by_side ledger
-    2  braces charts checks complexity demo specs caching reading holds
+    2  braces charts checks complexity demo exchanges specs caching reading holds
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
-    1  discovery
+    1  discovery call_log word_index
     0  cancel verdicts errors records markup redaction store schema frames values providers
-    0  sources drafts envfile vaults
+    0  sources drafts envfile vaults words
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         costs,
         export_answers,
         forget,
+        history,
         import_answers,
         last,
         on_alert,
@@ -64,6 +65,7 @@ __all__ = [
     "costs",
     "export_answers",
     "forget",
+    "history",
     "import_answers",
     "last",
     "on_alert",
@@ -89,6 +91,7 @@ _WHERE = {
             "costs",
             "export_answers",
             "forget",
+            "history",
             "import_answers",
             "last",
             "on_alert",

@@ -33,7 +33,7 @@ from .selection import of_rows
 from .store import private_folder
 from .values import one_line
 
-__all__ = ["Ledger"]
+__all__ = ["TROUBLES", "Ledger"]
 
 T = TypeVar("T")
 
@@ -55,6 +55,10 @@ _values = attrgetter(*schema.COLUMNS)
 
 class _BarredError(Exception):
     """The file is not ours to write to; the message says why."""
+
+
+TROUBLES = (sqlite3.Error, OSError, _BarredError)
+"""What reading or writing the file may raise."""
 
 
 class Ledger(Reading):
@@ -130,7 +134,7 @@ class Ledger(Reading):
             until = time.monotonic() + PATIENCE
             db = _patiently(self._connection, until)
             _patiently(partial(db.execute, _VOTE, row), until)
-        except (sqlite3.Error, OSError, _BarredError) as error:
+        except TROUBLES as error:
             self._votes.append(row)
             self._complain(error)
 
@@ -264,7 +268,7 @@ class Ledger(Reading):
 
     def close(self) -> None:
         """Write what is pending, if that can be, and close the files; the next use opens them."""
-        with suppress(sqlite3.Error, OSError, _BarredError):
+        with suppress(*TROUBLES):
             if self.path is not None and (pending := self.pending):
                 self._store(pending, SLICE)
                 self._forget(pending)
@@ -277,7 +281,7 @@ class Ledger(Reading):
         backlog = self.pending
         try:
             self._store([*backlog, attempt], SLICE if backlog else PATIENCE)
-        except (sqlite3.Error, OSError, _BarredError) as error:
+        except TROUBLES as error:
             self._keep(attempt)
             self._complain(error)
         except BaseException:
@@ -366,11 +370,64 @@ class Ledger(Reading):
 
     def _mend_if_seen(self) -> None:
         """Make the sums anew where the newest do not fit; while that cannot be, rows are summed."""
-        with suppress(sqlite3.Error, OSError, _BarredError):
+        with suppress(*TROUBLES):
             if self.path is not None and self._barred is None and self.path.exists():
                 db = _patiently(self._opened, time.monotonic() + SLICE)
                 if _one(db, "PRAGMA user_version") == schema.SCHEMA:  # an older one is let be
                     _make_tables(db)
+
+    # -- for what stands beside the rows
+
+    def change(self, action: Callable[[sqlite3.Connection], T], patience: float | None = None) -> T:
+        """What the action gives, done to the file as one transaction.
+
+        Args:
+            action: writes to what stands beside the rows.
+            patience: seconds to wait for the lock; default: as long as a row waits.
+
+        Raises:
+            sqlite3.Error, OSError, …: one of TROUBLES; nothing has changed then.
+        """
+        if self.path is None or self._barred is not None:
+            raise _BarredError(self._barred or "this ledger has no file")
+        until = time.monotonic() + (PATIENCE if patience is None else patience)
+        db = _patiently(self._connection, until)
+        _patiently(partial(db.execute, "BEGIN IMMEDIATE"), until)
+        try:
+            result = action(db)
+            db.execute("COMMIT")
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        return result
+
+    def read(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
+        """What the query gives for the file and the name of its rows, pending ones included."""
+        return self._read(query)
+
+    def wipe(self, patience: float = 10.0) -> bool:
+        """Rewrite the file without the traces of what was deleted from it.
+
+        Zeroes alone (`secure_delete`) do not reach copies that SQLite left behind when it moved
+        rows from page to page.
+
+        Args:
+            patience: seconds to wait for other kernels.
+
+        Returns:
+            Whether it is done; not while another kernel keeps reading or writing.
+        """
+        until = time.monotonic() + patience
+        try:
+            db = _patiently(self._connection, until)
+            _patiently(partial(db.execute, "VACUUM"), until)
+            while _one(db, "PRAGMA wal_checkpoint(TRUNCATE)"):
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(0.05)
+        except TROUBLES:
+            return False
+        return True
 
     def _read(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
         """The query's result over the file's rows and the pending ones, or over those alone."""
@@ -380,7 +437,7 @@ class Ledger(Reading):
             try:
                 with way() as db, _snapshot(db):
                     return query(db, tables.include(db, pending))
-            except (sqlite3.Error, OSError, _BarredError) as error:
+            except TROUBLES as error:
                 first = first or error
         if first is not None:
             self._complain(first)
@@ -509,6 +566,7 @@ def _prepare(db: sqlite3.Connection) -> None:
         )
     db.execute("PRAGMA synchronous=NORMAL")
     db.execute("PRAGMA temp_store=MEMORY")
+    db.execute("PRAGMA secure_delete=ON")
     schema.prepare(db)
     if not version:
         _make_tables(db)

@@ -1,4 +1,4 @@
-"""The ledger's tables in SQL: attempts, their rollup, money on hold, alerts, and texts.
+"""The ledger's tables in SQL: attempts, their rollup, money on hold, alerts, and exchanges.
 
 `attempt` is what happened. `rollup` and `latency` are sums over it by quarter of an hour and by
 model, provider, tier, notebook, tag and kind of money; triggers keep them true with every row in
@@ -19,6 +19,7 @@ from typing import TypeAlias
 __all__ = [
     "APPLICATION",
     "COLUMNS",
+    "EXCHANGES",
     "ROLLUP_KEY",
     "ROLLUP_SUMS",
     "SCHEMA",
@@ -42,8 +43,8 @@ Where: TypeAlias = tuple[str, dict[str, object]]
 APPLICATION = 0x6D6D6169
 """Marks the file as ours (`PRAGMA application_id`): "mmai" in ASCII."""
 
-SCHEMA = 2
-"""The tables' version, kept in `PRAGMA user_version`. 1 had no more than `attempt`."""
+SCHEMA = 3
+"""The tables' version, kept in `PRAGMA user_version`. 1 had no more than `attempt`, 2 no texts."""
 
 SLOT_S = 900
 """Seconds of one slot of the rollup."""
@@ -151,6 +152,23 @@ def create(table: str) -> str:
     )
 
 
+EXCHANGES = (
+    # a prompt and its answer: once per cache key, or once per call whose answer is not cached.
+    # `began` is the first time it was asked, `ts` and `call_id` are of the last. Long texts stand
+    # last, so that what looks at the facts alone does not read them.
+    "CREATE TABLE IF NOT EXISTS exchange(id INTEGER PRIMARY KEY AUTOINCREMENT, "
+    "cache_key TEXT UNIQUE, call_id TEXT NOT NULL UNIQUE, began REAL NOT NULL, ts REAL NOT NULL, "
+    "asked INTEGER NOT NULL, cost_nano INTEGER, model TEXT, status TEXT, format TEXT, "
+    "simulated INTEGER, context INTEGER NOT NULL, earlier INTEGER NOT NULL, "
+    "prompt TEXT NOT NULL, answer TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS exchange_ts ON exchange(ts)",
+    # what stood before the prompt, once: each message names the one before it, 0 is none, so that
+    # the turns of a chat share their beginning
+    "CREATE TABLE IF NOT EXISTS message(id INTEGER PRIMARY KEY, before INTEGER NOT NULL, "
+    "digest TEXT NOT NULL, role TEXT, content TEXT, UNIQUE(before, digest))",
+)
+"""The tables of what was said; `exchange.context` is the last message before the prompt."""
+
 _KEY = ", ".join(ROLLUP_KEY)
 _SUMS = (*ROLLUP_SUMS, "fell")
 
@@ -204,9 +222,8 @@ _TABLES = (
     # which level of which budget was told in which period
     "CREATE TABLE IF NOT EXISTS alert(scope TEXT, period TEXT, level INTEGER, ts REAL, "
     "PRIMARY KEY(scope, period, level)) WITHOUT ROWID",
-    # prompt and answer, once per cache key
-    "CREATE TABLE IF NOT EXISTS text(id INTEGER PRIMARY KEY AUTOINCREMENT, "
-    "cache_key TEXT UNIQUE, ts REAL, model TEXT, prompt TEXT, answer TEXT)",
+    "DROP TABLE IF EXISTS text",  # version 2 made one and never wrote to it
+    *EXCHANGES,
     # what the user thought of an answer
     "CREATE TABLE IF NOT EXISTS vote(id INTEGER PRIMARY KEY, ts REAL, call_id TEXT, kind TEXT, "
     "data TEXT)",

@@ -24,6 +24,7 @@ __all__ = [
     "frame",
     "include",
     "keys_used",
+    "storable",
     "tags",
 ]
 
@@ -81,15 +82,16 @@ UPSERT = _upsert("attempt")
 once, and an intent never overwrites an outcome."""
 
 
-def _text(value: object) -> str:
-    return str(value).encode("utf-8", "replace").decode()  # a lone surrogate cannot be stored
+def storable(value: object) -> str:
+    """The value as a text that can be stored: a lone surrogate cannot, and becomes `?`."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _whole(value: int) -> int | None:
     return int(value) if abs(value) <= _LARGEST else None
 
 
-_AS: dict[str, Callable[[Any], object]] = {"TEXT": _text, "INTEGER": _whole, "REAL": float}
+_AS: dict[str, Callable[[Any], object]] = {"TEXT": storable, "INTEGER": _whole, "REAL": float}
 
 
 def as_row(values: Iterable[Any]) -> tuple[object, ...]:
