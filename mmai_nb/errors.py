@@ -51,6 +51,7 @@ __all__ = [
     "ContextTooLongError",
     "EmptyResponseError",
     "LedgerWarning",
+    "LogWarning",
     "MissingKeyError",
     "MmaiError",
     "OfflineError",
@@ -304,6 +305,10 @@ class CacheWarning(UserWarning):
 
 class LedgerWarning(UserWarning):
     """The answer is fine, but its row could not be written yet."""
+
+
+class LogWarning(UserWarning):
+    """The answer is fine, but its line could not be written to the log file."""
 
 
 class PriceWarning(UserWarning):
