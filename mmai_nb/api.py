@@ -37,6 +37,7 @@ __all__ = [
     "costs",
     "export_answers",
     "forget",
+    "history",
     "import_answers",
     "last",
     "on_alert",
@@ -288,6 +289,33 @@ def summary(
         OptionError: there is no such group, or a value is wrong.
     """
     return default_engine().summary(by, since=since, until=until, **only)
+
+
+def history(
+    words: str | None = None,
+    *,
+    limit: int | None = 1_000,
+    model: str | None = None,
+    tag: str | None = None,
+    since: Moment = None,
+) -> DataFrame:
+    """Prompts and answers of the past as a DataFrame, one row per exchange; without secrets.
+
+    Newest last; with words the best fit first. `asked` tells how often, the other facts are those
+    of the last time, and `cost_usd` is what all times have cost.
+
+    Args:
+        words: only where all of these are in the prompt or the answer, part of a word too.
+        limit: how many at most; None: all.
+        model: only models with this in their name.
+        tag: only calls with this tag.
+        since: only what was asked from then on: a datetime, a date, seconds since the epoch,
+            "today", "week", "month" or "7d".
+
+    Raises:
+        OptionError: a limit is negative, or a time is none.
+    """
+    return default_engine().history(words, limit=limit, model=model, tag=tag, since=since)
 
 
 def win_rates() -> DataFrame:

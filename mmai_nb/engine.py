@@ -45,6 +45,7 @@ from .records import (
     Situation,
     Usage,
 )
+from .remembering import Ended, cost_of, remember
 from .replaying import (
     Hindrance,
     find_replay,
@@ -59,6 +60,7 @@ from .replaying import (
 from .resources import Call, Resources
 from .routing import choose_route, notes_on
 from .settings import ModelSpec, Settings, is_offline
+from .texts import Deleted
 from .tokens import estimate_messages
 from .verdicts import Verdict, win_rates
 
@@ -92,6 +94,8 @@ class _Walk:
     notes: tuple[str, ...] = ()
     parse: Parse | None = None
     replays: bool = True
+    cached: bool = True
+    """Whether the cache keeps the answer."""
 
     @cached_property
     def question(self) -> str:
@@ -340,7 +344,8 @@ class Engine(Resources):
         def pay(on_text: OnText | None) -> dict[str, Any]:
             call = partial(_recorded, walk, key)
             completion = ask_again(call, request, spec, run, on_text)
-            if not may_be_kept(completion, walk.parse):
+            walk.cached = may_be_kept(completion, walk.parse)
+            if not walk.cached:
                 raise NotStored(completion.as_json())
             return entry_of(completion, walk.question)
 
@@ -379,9 +384,9 @@ class Engine(Resources):
             parsed = None if walk.parse is None else walk.parse(completion)
         except SchemaMismatchError as error:
             error.attempts, error.call_id = answer.attempts, answer.call_id
-            log_outcome(answer.attempts, error)
+            self._over(walk, completion, error)
             raise
-        log_outcome(answer.attempts)
+        self._over(walk, completion)
         return answer if walk.parse is None else self._remember(answer.with_parsed(parsed))
 
     def _answer_of(self, walk: _Walk, completion: Completion) -> Answer:
@@ -405,13 +410,33 @@ class Engine(Resources):
         came = getattr(error, "partial", None)
         if isinstance(came, str):  # of a call that another thread had sent
             came = Completion(came, walk.route.chain[0], Usage(estimated=True))
+        walk.cached = False
         if isinstance(came, Completion) and came.text:
             note = (*came.notes, "partial: the answer ended early")
             paid = Cost(attempts[-1].cost_nano, "partial") if attempts else came.cost
             self._remember(self._answer_of(walk, replace(came, notes=note, cost=paid)))
-        log_outcome(attempts, error)
+        self._over(walk, came if isinstance(came, Completion) else None, error)
         if isinstance(error, Exception):  # after an interrupt nobody is kept waiting
             self.listeners.tell(walk.purse.news()[1])
+
+    def _over(
+        self, walk: _Walk, completion: Completion | None, error: BaseException | None = None
+    ) -> None:
+        """The call has ended: tell who listens, and keep its texts where that is wished."""
+        recorder = walk.recorder
+        log_outcome(recorder.attempts, error)
+        ended = Ended(
+            request=walk.request,
+            route=walk.route,
+            attempts=recorder.attempts,
+            errors=recorder.errors,
+            completion=completion,
+            error=error,
+            cached=walk.cached,
+            session=recorder.session,
+        )
+        texts = self.texts if walk.settings.log_text else None
+        remember(ended, texts, self.call_log)
 
     def _remember(self, answer: Answer) -> Answer:
         self._last = answer
@@ -430,6 +455,25 @@ class Engine(Resources):
     def summary(self, by: str | Sequence[str] | None = "model", **options: Any) -> DataFrame:
         """Calls, tokens, cost, rates and latency by column; see `Ledger.summary`."""
         return self.ledger.summary(by, **options)
+
+    def history(self, words: str | None = None, **options: Any) -> DataFrame:
+        """Prompts and answers; see `Texts.frame`."""
+        return self.texts.frame(words, **options)
+
+    def forget(self, found: DataFrame, *, cache: bool = False) -> Deleted:
+        """Delete exchanges for good, as far as the history goes.
+
+        Args:
+            found: which: what `history` gave, or some rows of it.
+            cache: also remove their answers from the cache, which holds the answer's text too.
+
+        Raises:
+            MmaiError: the ledger cannot be written to just now; nothing is deleted.
+        """
+        deleted = self.texts.delete(found)
+        for key in deleted.cache_keys if cache else ():
+            self.cache.forget(key)
+        return deleted
 
 
 _default: Engine | None = None
@@ -458,8 +502,8 @@ def _recorded(
 
 def _cost_of(attempts: Sequence[Attempt]) -> float | None:
     """US dollars of all attempts; None if one of them has no known cost."""
-    costs = [a.cost_nano for a in attempts if a.status != "adapted"]
-    return None if None in costs else sum(c or 0 for c in costs) / NANO
+    nano = cost_of(attempts)
+    return None if nano is None else nano / NANO
 
 
 def _as_hit(walk: _Walk, completion: Completion, key: str) -> Completion:

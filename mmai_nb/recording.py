@@ -29,7 +29,7 @@ from .markup import clean_text
 from .pricing import price
 from .purse import Purse, cut_words
 from .records import NANO, Attempt, Completion, Cost, Message, OnText, Request, Route, Status, Usage
-from .redaction import redact
+from .redaction import learn_secrets, redact
 from .settings import ModelSpec, Settings
 
 __all__ = ["Recorder", "check_key", "fingerprint", "log_outcome", "notebook_name"]
@@ -76,6 +76,13 @@ class Recorder:
     route: Route | None = None
     purse: Purse | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)
+    """What the failed attempts said, by their number."""
+
+    def __post_init__(self) -> None:
+        if self.tag is not None:
+            learn_secrets(self.tag, os.environ)
+            self.tag = redact(self.tag)
 
     def call(
         self, request: Request, spec: ModelSpec, on_text: OnText | None, cache_key: str | None
@@ -93,6 +100,7 @@ class Recorder:
             answered = self.send(sent, spec, on_text)
         except MmaiError as error:
             _explain_cut(error, granted, request)
+            self.errors[row.attempt] = str(error)
             self._finish(self._failed(row, spec, error, time.monotonic() - started))
             raise
         except BaseException as interrupt:

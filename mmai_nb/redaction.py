@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote, quote_plus
 
-__all__ = ["find_secret", "redact", "register_secret"]
+__all__ = ["find_secret", "learn_secrets", "redact", "register_secret"]
 
 SHORTEST = 8
 """Characters: what is shorter is no secret, and would blank out ordinary words."""
@@ -139,6 +139,19 @@ def register_secret(value: str) -> None:
     value = value.strip()
     if len(value) >= SHORTEST:
         _known.add(value)
+
+
+def learn_secrets(text: str, named: Mapping[str, str]) -> None:
+    """Register every secret among the variables that is in the text, sent though it was.
+
+    Args:
+        text: what was sent, or came back.
+        named: environment variables, of which those count that `find_secret` names.
+    """
+    for name, value in named.items():
+        value = value.strip()
+        if value and value in text and _is_secret(name, value):
+            register_secret(value)
 
 
 def redact(text: str) -> str:

@@ -48,9 +48,12 @@ from .settings import (
     load_settings,
     named_only,
 )
+from .texts import Texts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from .call_log import CallLog
 
 __all__ = ["Resources"]
 
@@ -72,6 +75,8 @@ class Resources:
         self._changes: list[dict[str, Any]] = []
         self._settings = load_settings() if settings is None else settings
         self._call, self._ledger, self._cache = call, ledger, cache
+        self._texts: Texts | None = None
+        self._call_log: tuple[Path, CallLog] | None = None
         self._client: Any = None
         self._secret: bytes | None = None
         self._hinted = False
@@ -161,6 +166,27 @@ class Resources:
             if self._ledger is None:
                 self._ledger = Ledger(self._settings.ledger_file)
             return self._ledger
+
+    @property
+    def texts(self) -> Texts:
+        """Prompts and answers beside the ledger's rows."""
+        with self._lock:
+            if self._texts is None or self._texts.ledger is not self.ledger:
+                self._texts = Texts(self.ledger)
+            return self._texts
+
+    @property
+    def call_log(self) -> CallLog | None:
+        """The log file; None where none is wished."""
+        path = self._settings.log_file
+        if path is None:
+            return None
+        from .call_log import CallLog
+
+        with self._lock:
+            if self._call_log is None or self._call_log[0] != path:
+                self._call_log = path, CallLog(path)
+            return self._call_log[1]
 
     @property
     def cache(self) -> AnswerCache:
@@ -307,9 +333,11 @@ class Resources:
         """Let go of connections and files; the next call opens them again."""
         with self._lock:
             client, self._client = self._client, None
-            ledger = self._ledger
+            ledger, texts = self._ledger, self._texts
         if client is not None:
             client.close()
+        if texts is not None:
+            texts.close()
         if ledger is not None:
             ledger.close()
 

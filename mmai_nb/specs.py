@@ -198,6 +198,10 @@ def _default_tiers(data: Mapping[str, Any]) -> tuple[Tier, ...]:
 class Settings(_Frozen):
     """All settings, valid by construction. Times are in seconds.
 
+    Attributes:
+        log_text: keep prompts and answers beside the ledger's rows, for the history.
+        log_file: where each call is written as a line, for debugging; None: nowhere.
+
     Raises:
         ConfigError: names the key, the value and what is allowed.
     """
@@ -226,6 +230,8 @@ class Settings(_Frozen):
     cache: CacheSettings = CacheSettings()
     budget: BudgetSettings = BudgetSettings()
     ledger_path: Annotated[Path, AfterValidator(checked_file)] | None = None
+    log_text: StrictBool = True
+    log_file: Annotated[Path, AfterValidator(checked_file)] | None = None
     allow_secrets: StrictBool = False
     offline: StrictBool = False
     discover: StrictBool = True
