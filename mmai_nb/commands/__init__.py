@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import MmaiError
 from ..values import shown, similar
-from . import aliases, asking, budgeting, spending, stored, tuning, unlocking
+from . import aliases, asking, budgeting, history, spending, stored, tuning, unlocking
 from .asking import route_page
 from .helping import TOPICS, help_page
 from .page import Command, Page
@@ -35,7 +35,7 @@ FAMILIES: Mapping[str, tuple[Subcommand, ...]] = {
     ),
     "questions and answers": asking.COMMANDS,
     "what it cost": (*spending.COMMANDS, *budgeting.COMMANDS),
-    "what is kept": stored.COMMANDS,
+    "what is kept": (*history.COMMANDS, *stored.COMMANDS),
 }
 """All subcommands under their headings, in the order of the help page."""
 
@@ -92,6 +92,6 @@ def _near_word(found: Subcommand, words: list[str], engine: EngineGetter) -> str
     except MmaiError:
         known = []
     near = similar(words[0], known) if words else []
-    if not near:
+    if not near or words[0] in known:
         return found.usage
     return f"no {shown(words[0])} in %ai {found.name}; did you mean %ai {found.name} {near[0]}?"
