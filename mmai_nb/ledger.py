@@ -27,18 +27,28 @@ from typing import Any, TypeVar
 from . import cancel, holds, schema, tables
 from .budgets import Limit, Standing, standing_of
 from .errors import BudgetExceededError, LedgerWarning
+from .opening import (
+    SLICE,
+    TROUBLES,
+    BarredError,
+    close_connections,
+    is_foreign,
+    make_tables,
+    one,
+    open_file,
+    patiently,
+    place,
+    read_only,
+    snapshot,
+)
 from .reading import Reading
 from .records import Attempt
 from .selection import of_rows
-from .store import private_folder
 from .values import one_line
 
-__all__ = ["TROUBLES", "Ledger"]
+__all__ = ["Ledger"]
 
 T = TypeVar("T")
-
-SLICE = 0.1
-"""Seconds SQLite waits for a lock in one go; it waits in C, deaf to an interrupt."""
 
 PATIENCE = 1.0
 """Seconds a write waits for a lock in all, while nothing else is waiting to be written."""
@@ -51,14 +61,6 @@ CHECKED_WHOLE = 64_000_000
 what money is counted by."""
 
 _values = attrgetter(*schema.COLUMNS)
-
-
-class _BarredError(Exception):
-    """The file is not ours to write to; the message says why."""
-
-
-TROUBLES = (sqlite3.Error, OSError, _BarredError)
-"""What reading or writing the file may raise."""
 
 
 class Ledger(Reading):
@@ -83,7 +85,7 @@ class Ledger(Reading):
         self._alerts: set[tuple[str, str, int]] = set()
         self._sound = False
         self._ailing = self._last_chance = False
-        self._finalizer = weakref.finalize(self, _close, self._connections)
+        self._finalizer = weakref.finalize(self, close_connections, self._connections)
 
     # -- writing
 
@@ -132,8 +134,8 @@ class Ledger(Reading):
             return
         try:
             until = time.monotonic() + PATIENCE
-            db = _patiently(self._connection, until)
-            _patiently(partial(db.execute, _VOTE, row), until)
+            db = patiently(self._connection, until)
+            patiently(partial(db.execute, _VOTE, row), until)
         except TROUBLES as error:
             self._votes.append(row)
             self._complain(error)
@@ -178,7 +180,7 @@ class Ledger(Reading):
                 nano, granted = grant(holds.standings(db, limits))
                 db.execute(tables.UPSERT, _row(attempt))
                 holds.hold(db, attempt, nano)
-        except (sqlite3.Error, OSError, _BarredError) as error:
+        except (sqlite3.Error, OSError, BarredError) as error:
             self._bar(error)
             raise _unchecked(self.path, str(error)) from error
         self._ailing = False
@@ -208,9 +210,9 @@ class Ledger(Reading):
         if self._barred is not None:
             return []
         try:
-            db = _patiently(self._connection, time.monotonic() + PATIENCE)
+            db = patiently(self._connection, time.monotonic() + PATIENCE)
             return holds.standings(db, limits)
-        except (sqlite3.Error, OSError, _BarredError) as error:
+        except (sqlite3.Error, OSError, BarredError) as error:
             self._complain(error)
             return []
 
@@ -226,23 +228,23 @@ class Ledger(Reading):
         try:
             with self._transaction(time.monotonic() + PATIENCE) as db:
                 return holds.take_alert(db, scope, period, levels, time.time())
-        except (sqlite3.Error, OSError, _BarredError) as error:
+        except (sqlite3.Error, OSError, BarredError) as error:
             self._complain(error)
             return True
 
     def _check_sound(self, until: float) -> None:
         """Look for damage, once, before money is trusted to the file."""
         if self._barred is not None:
-            raise _BarredError(self._barred)
+            raise BarredError(self._barred)
         if self._sound:
             return
         assert self.path is not None
-        db = _patiently(self._connection, until, cancel.pause)
+        db = patiently(self._connection, until, cancel.pause)
         whole = self.path.stat().st_size <= CHECKED_WHOLE
         for table in ("",) if whole else ("(spend)", "(hold)", "(alert)"):
-            found = str(_one(db, f"PRAGMA quick_check{table}"))
+            found = str(one(db, f"PRAGMA quick_check{table}"))
             if found != "ok":
-                raise _BarredError(f"it is damaged: {found.splitlines()[-1]}")
+                raise BarredError(f"it is damaged: {found.splitlines()[-1]}")
         self._sound = True
 
     @contextmanager
@@ -250,8 +252,8 @@ class Ledger(Reading):
         self, until: float, pause: Callable[[float], None] = time.sleep
     ) -> Iterator[sqlite3.Connection]:
         """All or nothing of what is written within; nobody else writes meanwhile."""
-        db = _patiently(self._connection, until, pause)
-        _patiently(partial(db.execute, "BEGIN IMMEDIATE"), until, pause)
+        db = patiently(self._connection, until, pause)
+        patiently(partial(db.execute, "BEGIN IMMEDIATE"), until, pause)
         try:
             yield db
             db.execute("COMMIT")
@@ -272,7 +274,7 @@ class Ledger(Reading):
             if self.path is not None and (pending := self.pending):
                 self._store(pending, SLICE)
                 self._forget(pending)
-        _close(self._connections)
+        close_connections(self._connections)
 
     def _write(self, attempt: Attempt) -> None:
         if self.path is None or self._barred is not None:
@@ -295,9 +297,9 @@ class Ledger(Reading):
     def _store(self, attempts: Sequence[Attempt], patience: float) -> None:
         """Each row is a transaction, and may be written twice: what fails half-way is repeated."""
         until = time.monotonic() + patience
-        db = _patiently(self._connection, until)
+        db = patiently(self._connection, until)
         for attempt in attempts:
-            _patiently(partial(db.execute, tables.UPSERT, _row(attempt)), until)
+            patiently(partial(db.execute, tables.UPSERT, _row(attempt)), until)
 
     def _keep(self, attempt: Attempt) -> None:
         if self.path is not None and not self._last_chance:
@@ -323,8 +325,7 @@ class Ledger(Reading):
     def _bar(self, error: Exception) -> str:
         """The error's reason; a file that is damaged or not ours is let be from then on."""
         reason = str(error)
-        code = getattr(error, "sqlite_errorcode", None)
-        if isinstance(error, _BarredError) or code in _DAMAGED:
+        if is_foreign(error):
             self._barred = reason
         return reason
 
@@ -364,17 +365,17 @@ class Ledger(Reading):
         """
         if self.path is None or not self.path.exists():
             return False
-        db = _patiently(self._connection, time.monotonic() + PATIENCE)
-        make = partial(_make_tables, db, unless=schema.adds_up)
-        return _patiently(make, time.monotonic() + PATIENCE)
+        db = patiently(self._connection, time.monotonic() + PATIENCE)
+        make = partial(make_tables, db, unless=schema.adds_up)
+        return patiently(make, time.monotonic() + PATIENCE)
 
     def _mend_if_seen(self) -> None:
         """Make the sums anew where the newest do not fit; while that cannot be, rows are summed."""
         with suppress(*TROUBLES):
             if self.path is not None and self._barred is None and self.path.exists():
-                db = _patiently(self._opened, time.monotonic() + SLICE)
-                if _one(db, "PRAGMA user_version") == schema.SCHEMA:  # an older one is let be
-                    _make_tables(db)
+                db = patiently(self._opened, time.monotonic() + SLICE)
+                if one(db, "PRAGMA user_version") == schema.SCHEMA:  # an older one is let be
+                    make_tables(db)
 
     # -- for what stands beside the rows
 
@@ -389,10 +390,10 @@ class Ledger(Reading):
             sqlite3.Error, OSError, …: one of TROUBLES; nothing has changed then.
         """
         if self.path is None or self._barred is not None:
-            raise _BarredError(self._barred or "this ledger has no file")
+            raise BarredError(self._barred or "this ledger has no file")
         until = time.monotonic() + (PATIENCE if patience is None else patience)
-        db = _patiently(self._connection, until)
-        _patiently(partial(db.execute, "BEGIN IMMEDIATE"), until)
+        db = patiently(self._connection, until)
+        patiently(partial(db.execute, "BEGIN IMMEDIATE"), until)
         try:
             result = action(db)
             db.execute("COMMIT")
@@ -419,9 +420,9 @@ class Ledger(Reading):
         """
         until = time.monotonic() + patience
         try:
-            db = _patiently(self._connection, until)
-            _patiently(partial(db.execute, "VACUUM"), until)
-            while _one(db, "PRAGMA wal_checkpoint(TRUNCATE)"):
+            db = patiently(self._connection, until)
+            patiently(partial(db.execute, "VACUUM"), until)
+            while one(db, "PRAGMA wal_checkpoint(TRUNCATE)"):
                 if time.monotonic() >= until:
                     return False
                 time.sleep(0.05)
@@ -435,7 +436,7 @@ class Ledger(Reading):
         first: Exception | None = None
         for way in self._ways_in():
             try:
-                with way() as db, _snapshot(db):
+                with way() as db, snapshot(db):
                     return query(db, tables.include(db, pending))
             except TROUBLES as error:
                 first = first or error
@@ -444,7 +445,7 @@ class Ledger(Reading):
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
             schema.prepare(db)
             db.execute(schema.create("attempt"))
-            with _snapshot(db):
+            with snapshot(db):
                 return query(db, tables.include(db, pending))
 
     def _ways_in(self) -> Iterator[Callable[[], AbstractContextManager[sqlite3.Connection]]]:
@@ -452,49 +453,36 @@ class Ledger(Reading):
         if self.path is None or not self.path.exists():
             return
         if self._barred is None:
-            yield lambda: nullcontext(_patiently(self._opened, time.monotonic() + PATIENCE))
+            yield lambda: nullcontext(patiently(self._opened, time.monotonic() + PATIENCE))
         # a folder that may not be written to can only be read as immutable
         for option in ("mode=ro", "immutable=1"):
-            yield partial(_read_only, f"{self.path.as_uri()}?{option}")
+            yield partial(read_only, f"{self.path.as_uri()}?{option}")
 
     # -- connections
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's own, with the tables of this version."""
-        db, key = self._opened(), _place()
+        db, key = self._opened(), place()
         if key not in self._writable:
             if not schema.fits(db):
-                _make_tables(db)
+                make_tables(db)
             self._writable.add(key)
         return db
 
     def _opened(self) -> sqlite3.Connection:
         """This thread's own, with the tables as they are: enough to read."""
-        if self._connections and self.path is not None and not self.path.exists():
-            _close(self._connections)  # deleted while in use: rows must not go to a nameless file
-        key = _place()
+        assert self.path is not None
+        if self._connections and not self.path.exists():
+            # deleted while in use: rows must not go to a nameless file
+            close_connections(self._connections)
+        key = place()
         if key not in self._connections:
             alive = {other.ident for other in threading.enumerate()}
-            _close(self._connections, [t for p, t in list(self._connections) if t not in alive])
+            ended = [t for _, t in list(self._connections) if t not in alive]
+            close_connections(self._connections, ended)
             self._writable.discard(key)
-            self._connections[key] = self._open()
+            self._connections[key] = open_file(self.path)
         return self._connections[key]
-
-    def _open(self) -> sqlite3.Connection:
-        assert self.path is not None
-        private_folder(self.path.parent)
-        with suppress(FileExistsError):  # SQLite gives its other files the mode of this one
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        # closed by whichever thread closes the ledger, hence check_same_thread
-        db = sqlite3.connect(
-            self.path, timeout=SLICE, isolation_level=None, check_same_thread=False
-        )
-        try:
-            _prepare(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
 
 
 _VOTE = "INSERT INTO vote(ts, call_id, kind, data) VALUES(?, ?, ?, ?)"
@@ -502,37 +490,9 @@ _VOTE = "INSERT INTO vote(ts, call_id, kind, data) VALUES(?, ?, ?, ?)"
 
 def _vote_rows(db: sqlite3.Connection) -> list[tuple[float, str | None, str, str]]:
     """All votes; none where the table is not there yet, as in a file that is only read."""
-    if not _one(db, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'vote'"):
+    if not one(db, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'vote'"):
         return []
     return db.execute("SELECT ts, call_id, kind, data FROM vote ORDER BY ts, id").fetchall()
-
-
-_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-@contextmanager
-def _read_only(uri: str) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(uri, uri=True, timeout=SLICE, isolation_level=None)) as db:
-        db.execute("PRAGMA temp_store=MEMORY")
-        schema.prepare(db)
-        yield db
-
-
-@contextmanager
-def _snapshot(db: sqlite3.Connection) -> Iterator[None]:
-    """All that is read within is of one moment, and nothing that is made for it stays."""
-    db.execute("BEGIN")
-    try:
-        yield
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-
-
-def _place() -> tuple[int, int]:
-    """Process and thread: a connection must not be used on after a fork."""
-    return os.getpid(), threading.current_thread().ident or 0
 
 
 def _unchecked(path: Path, reason: str) -> BudgetExceededError:
@@ -544,78 +504,6 @@ def _unchecked(path: Path, reason: str) -> BudgetExceededError:
         ),
         why="the ledger cannot be written, so the budget cannot be checked",
     )
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    """Make what an empty or older file lacks; a file that is not ours is refused, untouched."""
-    # in this order, since another kernel may be making the table just now, in one transaction
-    tables_found = _one(db, "SELECT COUNT(*) FROM sqlite_master")
-    application = _one(db, "PRAGMA application_id")
-    version = _one(db, "PRAGMA user_version")
-    if application != schema.APPLICATION and (application or tables_found):
-        raise _BarredError("it is the database of another program")
-    if version > schema.SCHEMA:
-        raise _BarredError("a newer version of mmai_nb has written it: upgrade to add rows")
-    mode = _one(db, "PRAGMA journal_mode=WAL")
-    if mode != "wal":
-        warnings.warn(
-            f"SQLite keeps the ledger in mode {mode!r} instead of WAL: is it on a network disk? "
-            "Kernels will wait for each other; set ledger_path to a local one",
-            LedgerWarning,
-            stacklevel=8,
-        )
-    db.execute("PRAGMA synchronous=NORMAL")
-    db.execute("PRAGMA temp_store=MEMORY")
-    db.execute("PRAGMA secure_delete=ON")
-    schema.prepare(db)
-    if not version:
-        _make_tables(db)
-
-
-def _make_tables(
-    db: sqlite3.Connection, unless: Callable[[sqlite3.Connection], bool] = schema.fits
-) -> bool:
-    """Make what is missing or of an older version, and the sums anew; whether that was needed."""
-    if unless(db):
-        return False
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if not unless(db):  # nobody else was first
-            schema.install(db)
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
-    return True
-
-
-def _one(db: sqlite3.Connection, statement: str) -> Any:
-    return db.execute(statement).fetchone()[0]
-
-
-def _patiently(
-    action: Callable[[], T], until: float, pause: Callable[[float], None] = time.sleep
-) -> T:
-    """The action's result; repeated while the file is locked, in slices that an interrupt ends."""
-    while True:
-        try:
-            return action()
-        except sqlite3.OperationalError as error:
-            # the low byte is the code, the rest its variety
-            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
-            if not busy or time.monotonic() >= until:
-                raise
-            pause(0.005)
-
-
-def _close(
-    connections: dict[tuple[int, int], sqlite3.Connection], threads: Sequence[int] | None = None
-) -> None:
-    """Close those of the threads, or all; what a fork inherited is left, as SQLite demands."""
-    for pid, thread in list(connections):
-        if pid == os.getpid() and (threads is None or thread in threads):
-            with suppress(KeyError, sqlite3.Error):
-                connections.pop((pid, thread)).close()
 
 
 def _row(attempt: Attempt) -> tuple[object, ...]:

@@ -580,7 +580,7 @@ def test_an_interrupted_outcome_is_written_with_the_next_row(ledger, path, monke
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(room, "_patiently", interrupted)
+    monkeypatch.setattr(room, "patiently", interrupted)
     with pytest.raises(KeyboardInterrupt):
         ledger.finish(attempt())
     with pytest.raises(KeyboardInterrupt):
