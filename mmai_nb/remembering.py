@@ -67,7 +67,8 @@ def remember(ended: Ended, texts: Texts | None, log: CallLog | None) -> None:
         return
     said = _Said.of(ended) if texts is not None else None
     if texts is not None and said is not None and ended.attempts:
-        texts.keep(_exchange(ended, said))
+        interrupted = ended.error is not None and not isinstance(ended.error, Exception)
+        texts.keep(_exchange(ended, said), hurry=interrupted)
     if log is not None:
         log.write(_facts(ended, said))
 

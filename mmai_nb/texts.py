@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from . import exchanges
 from .errors import LedgerWarning, MmaiError, OptionError
 from .exchanges import Exchange, Text, Wanted
-from .ledger import TROUBLES, Ledger
+from .ledger import Ledger
+from .opening import TROUBLES
 from .records import Message
 from .selection import Moment, moment
 from .tables import storable
@@ -80,11 +81,12 @@ class Texts:
 
     # -- keeping
 
-    def keep(self, exchange: Exchange) -> None:
-        """Write an exchange, or let it wait in memory."""
+    def keep(self, exchange: Exchange, *, hurry: bool = False) -> None:
+        """Write an exchange, or let it wait in memory; `hurry`: if the file is locked, at once."""
         self._waiting.append(exchange)
         if self.ledger.path is not None:
-            self._write_all(0.1 if self._ailing or self.ledger.pending else None)
+            soon = hurry or self._ailing or bool(self.ledger.pending)
+            self._write_all(0.1 if soon else None)
         self._bound()
 
     @property
