@@ -460,7 +460,7 @@ class Engine(Resources):
         """Prompts and answers; see `Texts.frame`."""
         return self.texts.frame(words, **options)
 
-    def forget(self, found: DataFrame, *, cache: bool = False) -> Deleted:
+    def delete_history(self, found: DataFrame, *, cache: bool = False) -> Deleted:
         """Delete exchanges for good, as far as the history goes.
 
         Args:

@@ -255,7 +255,7 @@ def _forgotten(engine: Engine, line: _Line) -> Page:
     cached = sum(engine.cache.look(key) is not None for key in found["cache_key"].dropna())
     if "yes" not in line.flags:
         return Page(_announced(found, cached, "cache" in line.flags))
-    deleted = engine.forget(found, cache="cache" in line.flags)
+    deleted = engine.delete_history(found, cache="cache" in line.flags)
     return Page(_told(engine, deleted, cached, "cache" in line.flags))
 
 
