@@ -7,7 +7,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     7  engine shelf
     6  resources replaying
     5  client recording remembering transfer
-    4  comparison fallback purse keeping options routing offline texts wire
+    4  saving comparison fallback purse keeping options routing offline texts wire
     3  pricing settings side_by_side ledger
     2  braces charts checks complexity demo exchanges specs caching reading holds
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
