@@ -2,8 +2,9 @@
 
 The plan of the house. A module imports only from floors below its own; a test holds the code to it.
 
-    9  magic completion
-    8  commands display panels api cell_line traits
+   10  magic completion
+    9  commands
+    8  display panels api cell_line traits
     7  engine shelf
     6  resources replaying
     5  client recording remembering transfer

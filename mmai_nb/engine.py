@@ -219,6 +219,10 @@ class Engine(Resources):
             keep=lambda verdict: self.ledger.add_vote("compare", None, verdict.as_json()),
         )
 
+    def is_resting(self, spec: ModelSpec) -> bool:
+        """Whether the model is left out for a while, after failures."""
+        return bool(self.breakers) and self.breakers.is_open(_breaker_key(spec))
+
     def win_rates(self) -> DataFrame:
         """How the models fared in the user's votes on comparisons; see `verdicts.win_rates`."""
         votes = self.ledger.votes("compare")

@@ -13,7 +13,7 @@ import pytest
 import mmai_nb
 
 HOUSE = Path(mmai_nb.__file__).parent
-PLAN = re.findall(r"^\s+(\d)  (.+)$", mmai_nb.__doc__ or "", re.MULTILINE)
+PLAN = re.findall(r"^\s+(\d+)  (.+)$", mmai_nb.__doc__ or "", re.MULTILINE)
 FLOORS = {room: int(floor) for floor, rooms in PLAN for room in rooms.split()}
 FILES = sorted(p for p in HOUSE.rglob("*.py") if p.relative_to(HOUSE).parts != ("__init__.py",))
 HEAVY = (

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import MmaiError
 from ..values import shown, similar
-from . import aliases, asking, budgeting, history, spending, stored, tuning, unlocking
+from . import aliases, asking, budgeting, history, showing, spending, stored, tuning, unlocking
 from .asking import route_page
 from .helping import TOPICS, help_page
 from .page import Command, Page
@@ -36,6 +36,7 @@ FAMILIES: Mapping[str, tuple[Subcommand, ...]] = {
     "questions and answers": asking.COMMANDS,
     "what it cost": (*spending.COMMANDS, *budgeting.COMMANDS),
     "what is kept": (*history.COMMANDS, *stored.COMMANDS),
+    "panels": showing.COMMANDS,
 }
 """All subcommands under their headings, in the order of the help page."""
 

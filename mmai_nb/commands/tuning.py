@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from ..engine import Engine
 from ..errors import OptionError
 from ..pricing import context_window, list_price
+from ..saving import Where, save_settings
 from ..settings import Settings, explain_settings
+from ..sources import short_path
 from ..specs import kind_at
 from ..values import nearest, shown, similar
 from .page import Command, Page, noted
@@ -69,6 +71,8 @@ def _float(value: Any) -> float:
 
 def _config(rest: str, engine: EngineGetter) -> Command | None:
     words = rest.split()
+    if words[:1] == ["save"] and words[1:] in ([], ["user"], ["project"]):
+        return lambda: _save(engine(), "project" if words[1:] == ["project"] else "user")
     if len(words) <= 1:
         return lambda: _explained(engine(), *words)
     if _looks_like_key(words, engine):
@@ -89,6 +93,11 @@ def _explained(engine: Engine, key: str = "") -> Any:
         )
     value, source = known[key]
     return Page(f"{key} = {value}   ({source})")
+
+
+def _save(engine: Engine, where: Where) -> Page:
+    path = save_settings(engine.settings, where)
+    return Page(f"what was changed is in {short_path(path)} now")
 
 
 def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
@@ -128,7 +137,9 @@ def _model_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
 def _config_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
     settings = engine().settings
     if not before:
-        return explain_settings(settings)
+        return ("save", *explain_settings(settings))
+    if before == ["save"]:
+        return ("user", "project")
     return _values_of(before[0], settings) if len(before) == 1 else ()
 
 
@@ -187,7 +198,7 @@ config.toml or with ai.configure(models={…}):
     ),
     Subcommand(
         "config",
-        "%ai config [KEY [VALUE]]: the settings and their sources; or one; or change it.",
+        "%ai config [KEY [VALUE] | save]: the settings; or one; or change it; or keep changes.",
         _config,
         complete=_config_words,
         help="""\
@@ -200,8 +211,9 @@ config.toml or with ai.configure(models={…}):
     %ai config temperature None
 
 None sets one back. A wrong value is an error, and changes nothing. A change lasts as long as the
-session; to keep it, write it into config.toml (~/.config/mmai_nb on Linux; MMAI_CONFIG names
-another file) or set a variable such as MMAI_TEMPERATURE:
+session. `%ai config save` keeps what was changed in config.toml (~/.config/mmai_nb on Linux;
+MMAI_CONFIG names another file), `%ai config save project` in the project's mmai_nb.toml. A variable
+such as MMAI_TEMPERATURE does it too. The file looks like this:
 
     temperature = 0.5
     format = "text"

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from ..engine import default_engine
 from .compare_panel import ComparePanel
+from .models_panel import ModelsPanel
 from .spend_panel import SpendPanel
 
-__all__ = ["compare", "spend"]
+__all__ = ["compare", "models", "spend"]
 
 
 def compare(prompt: str = "", models: Sequence[str] | None = None) -> ComparePanel:
@@ -24,6 +25,11 @@ def compare(prompt: str = "", models: Sequence[str] | None = None) -> ComparePan
         models: who is chosen at first; default: the first model of each tier.
     """
     return ComparePanel(default_engine(), prompt, None if models is None else tuple(models))
+
+
+def models() -> ModelsPanel:
+    """Every model with price, window, key and health; tiers and settings to change and save."""
+    return ModelsPanel(default_engine())
 
 
 def spend() -> SpendPanel:

@@ -17,7 +17,7 @@ __all__ = ["big_figures", "heading", "message", "picture", "png", "table"]
 SOFT = "color: var(--jp-ui-font-color2, #616161)"
 _CELL = "padding: 0.25em 0.75em; border-bottom: 1px solid var(--jp-border-color2, #e0e0e0)"
 _NUMBER = f"{_CELL}; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap"
-_NAME = f"{_CELL}; text-align: left; overflow-wrap: anywhere; min-width: 8em; line-height: 1.3"
+_NAME = f"{_CELL}; text-align: left; overflow-wrap: anywhere; line-height: 1.3"
 _TONES = {
     "plain": SOFT,
     "good": "color: var(--jp-success-color1, #1b5e20)",
@@ -50,7 +50,9 @@ def big_figures(figures: Iterable[tuple[str, str]]) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
     """A table; the first `names` columns hold names, the others figures."""
-    styles = [_NAME] * names + [_NUMBER] * (len(columns) - names)
+    styles = [f"{_NAME}; min-width: 9em", *[_NAME] * (names - 1)] + [_NUMBER] * (
+        len(columns) - names
+    )
     head = "".join(
         f'<th scope="col" style="{style}; {SOFT}; font-weight: 500">{inert_html(column)}</th>'
         for column, style in zip(columns, styles, strict=True)

@@ -1,0 +1,284 @@
+"""The model panel: which models there are and how they fare, the tiers, and the settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..answer import format_usd
+from ..engine import Engine
+from ..errors import MmaiError
+from ..options import make_request
+from ..pricing import context_window, list_price
+from ..saving import Where, save_settings, unsaved
+from ..settings import ModelSpec, Settings, explain_settings
+from ..sources import short_path
+from .looks import heading, message, table
+from .panel import Panel
+from .tiers_editor import TiersEditor
+
+__all__ = ["ModelsPanel"]
+
+COLUMNS = (
+    *("model", "provider", "tiers", "can", "key", "health"),
+    *("in, $/M", "out, $/M", "window", "p50"),
+)
+RECENT = 300
+"""Rows of the ledger in which the last errors are looked for."""
+FIELDS = {
+    "default_model": "a model, a tier or auto",
+    "system": "the system message; blank: none",
+    "temperature": "0 to 2; blank: not sent",
+    "max_tokens": "longest answer in tokens; blank: the model's own",
+    "format": "markdown, text, code, json, html",
+    "timeout": "seconds for a whole call",
+    "retries": "0 to 10",
+    "stream": "show text while it comes",
+    "cache.enabled": "keep answers",
+    "cache.max_age": "days; blank: for ever",
+    "fallback_on_content_filter": "ask the next model when one filters",
+    "budget.call": "USD; blank: none",
+    "budget.notebook": "USD; blank: none",
+    "budget.day": "USD; blank: none",
+    "budget.month": "USD; blank: none",
+}
+"""What can be set here, with its hint; a key that this version does not have is left out."""
+
+
+class ModelsPanel(Panel):
+    """See and choose models, tiers and settings; each change goes through `configure()`.
+
+    Args:
+        engine: whose settings are shown and changed.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__("model panel")
+        self._engine = engine
+
+    # -- what it shows
+
+    def static(self) -> dict[str, str]:
+        """The models with their figures, and the tiers with their chains."""
+        settings = self._engine.settings_for_display
+        rows = self._rows("")
+        if not rows:
+            words = "No model is configured: set a key such as OPENAI_API_KEY."
+            return {"text/html": heading("Models") + message(words), "text/plain": words}
+        tiers = [(t.name, " → ".join(t.chain), f"{t.up_to:g}") for t in settings.tiers]
+        html = heading("Models") + table(COLUMNS, rows, names=6)
+        html += heading("Tiers") + table(("tier", "chain", "up to"), tiers, names=2)
+        plain = ["  ".join(row) for row in rows]
+        plain += [f"{name} (up to {bound}): {chain}" for name, chain, bound in tiers]
+        return {"text/html": html, "text/plain": "\n".join(plain)}
+
+    def _rows(self, words: str) -> list[tuple[str, ...]]:
+        settings = self._engine.settings_for_display
+        medians, errors = self._medians(), self._last_errors()
+        return [
+            self._row(spec, settings, medians.get(spec.model), errors.get(spec.model, ""))
+            for spec in settings.models.values()
+            if all(w in f"{spec.name} {spec.provider} {spec.model}".lower() for w in words.split())
+        ]
+
+    def _row(
+        self, spec: ModelSpec, settings: Settings, median: float | None, error: str
+    ) -> tuple[str, ...]:
+        price, window = list_price(spec), context_window(spec)
+        health = "resting" if self._engine.is_resting(spec) else ""
+        return (
+            spec.name,
+            spec.provider,
+            ", ".join(t.name for t in settings.tiers if spec.name in t.chain) or "–",
+            ", ".join(sorted(spec.capabilities)) or "–",
+            self._engine.key_state(spec),
+            ", ".join(filter(None, (health, error))) or "–",
+            "?" if price.input_usd is None else f"{price.input_usd:g}",
+            "?" if price.output_usd is None else f"{price.output_usd:g}",
+            "?" if window is None else f"{window:,}",
+            "–" if median is None else f"{median:.2g} s",
+        )
+
+    def _medians(self) -> dict[str, float]:
+        """The median seconds of the last 30 days by the id that was sent."""
+        frame = self._engine.ledger.latencies("model")
+        pairs = zip(frame["model"], frame["p50_s"], strict=True)
+        return {str(name): float(p50) for name, p50 in pairs if p50 == p50}  # no NaN
+
+    def _last_errors(self) -> dict[str, str]:
+        """What a model failed with the last time it was asked, by the id that was sent."""
+        frame = self._engine.ledger.frame(limit=RECENT)
+        last = frame[~frame["cache_hit"].fillna(False)].groupby("request_model").tail(1)
+        failed = last[last["error_type"].notna()]
+        return dict(zip(failed["request_model"], failed["error_type"], strict=True))
+
+    # -- the widget
+
+    def build(self) -> Any:
+        """The widget: a line to try prompts on, the models, the tiers, the settings."""
+        import ipywidgets as w
+
+        self._told, self._lines = w.HTML(), w.HTML()
+        self._search = w.Text(placeholder="search models", continuous_update=True)
+        self._search.observe(lambda _: self._list_models(), "value")
+        self._models = w.HTML()
+        self._try = w.Text(
+            placeholder="try a prompt: where would it go? Nothing is sent.",
+            continuous_update=True,
+            layout=w.Layout(width="auto"),
+        )
+        self._try.observe(lambda _: self._show_route(), "value")
+        self._route = w.HTML()
+        self._tiers = TiersEditor(self._engine, self._safely, self._changed)
+        self._boxes = self._form(w)
+        tabs = w.Tab(
+            children=[
+                w.VBox([self._search, self._models]),
+                w.VBox([self._tiers.widget]),
+                w.VBox(list(self._boxes.values())),
+            ],
+            titles=("Models", "Tiers", "Settings"),
+        )
+        saves = [
+            self._button(w, "Save for me", lambda: self._save("user")),
+            self._button(w, "Save in the project", lambda: self._save("project")),
+        ]
+        self._list_models()
+        self._changed()
+        return w.VBox(
+            [
+                w.HTML(heading("Models and settings")),
+                self._try,
+                self._route,
+                tabs,
+                self._told,
+                w.HBox(saves),
+                self._lines,
+            ]
+        )
+
+    def _button(self, w: Any, label: str, action: Callable[[], None]) -> Any:
+        button = w.Button(description=label, layout=w.Layout(width="auto"))
+        button.on_click(lambda _: self._safely(action))
+        return button
+
+    def _form(self, w: Any) -> dict[str, Any]:
+        known = explain_settings(self._engine.settings)
+        made = {}
+        for key, hint in FIELDS.items():
+            if key not in known:
+                continue
+            value = known[key][0]
+            common = {
+                "description": key,
+                "style": {"description_width": "13em"},
+                "layout": w.Layout(width="34em", max_width="100%"),
+            }
+            if isinstance(value, bool):
+                box: Any = w.Checkbox(value=value, indent=True, tooltip=hint, **common)
+            else:
+                box = w.Text(
+                    value=_text(value), placeholder=hint, continuous_update=False, **common
+                )
+            box.observe(lambda change, which=key: self._set(which, change["new"]), "value")
+            made[key] = box
+        return made
+
+    # -- changing
+
+    def _set(self, key: str, value: Any) -> None:
+        """One setting; an invalid value shows its sentence, and the box its former value."""
+        now = explain_settings(self._engine.settings)[key][0]
+        if value == (now if isinstance(value, bool) else _text(now)):
+            return
+        box = self._boxes[key]
+        try:
+            self._say("")
+            self._engine.configure({key: _value(value)})
+        except MmaiError as error:
+            box.value = now if isinstance(value, bool) else _text(now)
+            self._say(str(error), "bad")
+            return
+        self._changed()
+
+    def _changed(self) -> None:
+        """The settings are others now: all that shows them is drawn anew."""
+        self._tiers.draw()
+        self._show_route()
+        self._list_models()
+        lines = _config_lines(unsaved(self._engine.settings))
+        shown = "<br>".join(message(line) for line in lines)
+        head = message("The same at the prompt; not saved yet:") if lines else ""
+        self._lines.value = head + shown
+
+    def _save(self, where: Where) -> None:
+        path = save_settings(self._engine.settings, where)
+        self._say(f"saved in {short_path(path)}")
+
+    # -- showing
+
+    def _list_models(self) -> None:
+        rows = self._rows(self._search.value.lower())
+        words = "No model matches." if self._search.value else "No model is configured."
+        self._models.value = table(COLUMNS, rows, names=6) if rows else message(words)
+
+    def _show_route(self) -> None:
+        prompt = self._try.value
+        if not prompt.strip():
+            self._route.value = ""
+            return
+        try:
+            request = make_request(prompt, self._engine.settings, allow_secrets=True).request
+            route = self._engine.route(request)
+        except MmaiError as error:
+            self._route.value = message(str(error), "bad")
+            return
+        first = route.estimates[0]
+        cost = "price unknown" if first.cost_usd is None else f"about {format_usd(first.cost_usd)}"
+        score = f"{route.complexity.score:.2f} " if route.complexity else ""
+        self._route.value = message(
+            f"{score}→ {route.tier or 'no tier'} → {' → '.join(route.chain)} · {cost} · "
+            f"{'; '.join(route.reasons)}"
+        )
+
+    def _safely(self, action: Callable[[], None]) -> None:
+        """Run what a click asks for; an error is a line in the panel, never a lost traceback."""
+        try:
+            self._say("")
+            action()
+        except (MmaiError, OSError, ValueError) as error:
+            self._say(str(error), "bad")
+
+    def _say(self, words: str, tone: str = "good") -> None:
+        self._told.value = message(words, tone) if words else ""
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _value(text: Any) -> Any:
+    """What a box says: nothing is None, a number is one, all else is text."""
+    if not isinstance(text, str):
+        return text
+    if not text.strip():
+        return None
+    try:
+        number = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip()
+    return number if isinstance(number, int | float) and not isinstance(number, bool) else text
+
+
+def _config_lines(tables: Mapping[str, Any], before: Sequence[str] = ()) -> list[str]:
+    """The lines of `%ai config` that make the same changes."""
+    lines: list[str] = []
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            lines += _config_lines(value, (*before, key))
+        elif key == "tiers":
+            lines += [f"%ai config tiers {json.dumps(value, ensure_ascii=False)}"]
+        else:
+            lines.append(f"%ai config {'.'.join((*before, key))} {json.dumps(value, default=str)}")
+    return lines

@@ -1,0 +1,136 @@
+"""The tiers in the model panel: bounds, and chains that can be added to, cut and reordered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..engine import Engine
+from ..settings import Tier
+from .looks import message
+
+__all__ = ["TiersEditor"]
+
+
+class TiersEditor:
+    """One row per tier and per model in it; each change replaces the tiers through `configure()`.
+
+    Args:
+        engine: whose tiers are shown and changed.
+        safely: runs an action and shows what it raises.
+        changed: called after each change.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        safely: Callable[[Callable[[], None]], None],
+        changed: Callable[[], None],
+    ) -> None:
+        import ipywidgets
+
+        self._w, self._engine = ipywidgets, engine
+        self._safely, self._after = safely, changed
+        self._drawn: tuple[Tier, ...] | None = None
+        self.widget = ipywidgets.VBox()
+
+    def draw(self) -> None:
+        """Show the tiers in force, if they are others than those that are shown."""
+        tiers = self._engine.settings_for_display.tiers
+        if tiers == self._drawn:
+            return
+        self._drawn = tiers
+        old, self.widget.children = self.widget.children, ()
+        _close(old)
+        about = "A prompt goes to the first tier whose bound is not below its complexity (0 to 1); "
+        about += "the tier's models are tried in this order."
+        self.widget.children = (
+            self._w.HTML(message(about)),
+            *(self._tier(tier, last=tier is tiers[-1]) for tier in tiers),
+        )
+
+    def _tier(self, tier: Tier, *, last: bool) -> Any:
+        w = self._w
+        bound = w.FloatText(
+            value=tier.up_to,
+            step=0.05,
+            disabled=last,
+            description="up to",
+            continuous_update=False,
+            layout=w.Layout(width="11em"),
+            style={"description_width": "3.5em"},
+        )
+        bound.observe(lambda change: self._safely(partial(self._bound, tier, change)), "value")
+        rest = [n for n in self._engine.settings_for_display.models if n not in tier.chain]
+        add = w.Dropdown(
+            options=[("add a model …", ""), *((name, name) for name in rest)],
+            value="",
+            layout=w.Layout(width="17em"),
+        )
+        add.observe(
+            lambda change: (
+                change["new"]
+                and self._safely(partial(self._chain, tier, [*tier.chain, change["new"]]))
+            ),
+            "value",
+        )
+        name = w.HTML(f"<b>{message(tier.name)}</b>", layout=w.Layout(width="7em"))
+        rows = [self._model(tier, place) for place in range(len(tier.chain))]
+        return w.VBox([w.HBox([name, bound, add]), *rows], layout=w.Layout(margin="0 0 0.5em 0"))
+
+    def _model(self, tier: Tier, place: int) -> Any:
+        w, chain = self._w, list(tier.chain)
+        moves = (
+            ("↑", "earlier", place > 0, _moved(chain, place, -1)),
+            ("↓", "later", place < len(chain) - 1, _moved(chain, place, 1)),
+            ("×", "take out", len(chain) > 1, [n for i, n in enumerate(chain) if i != place]),
+        )
+        buttons = []
+        for label, what, possible, then in moves:
+            button = w.Button(
+                description=label,
+                tooltip=f"{what}: {chain[place]}",
+                disabled=not possible,
+                layout=w.Layout(width="2.4em"),
+            )
+            button.on_click(lambda _, to=then: self._safely(partial(self._chain, tier, to)))
+            buttons.append(button)
+        label = w.HTML(message(f"{place + 1}. {chain[place]}"), layout=w.Layout(width="20em"))
+        return w.HBox([label, *buttons], layout=w.Layout(margin="0 0 0 2em"))
+
+    def _bound(self, tier: Tier, change: Any) -> None:
+        try:
+            self._replace(tier, {"up_to": float(change["new"])})
+        except Exception:
+            change["owner"].value = tier.up_to
+            raise
+
+    def _chain(self, tier: Tier, chain: list[str]) -> None:
+        self._replace(tier, {"chain": chain})
+
+    def _replace(self, tier: Tier, change: dict[str, Any]) -> None:
+        rows = [
+            {"name": t.name, "up_to": t.up_to, "chain": list(t.chain)}
+            for t in self._engine.settings_for_display.tiers
+        ]
+        row = next(row for row in rows if row["name"] == tier.name)
+        if row != row | change:
+            row.update(change)
+            self._engine.configure({"tiers": rows})
+            self._after()
+
+
+def _moved(chain: list[str], place: int, by: int) -> list[str]:
+    other = place + by
+    if not 0 <= other < len(chain):
+        return chain
+    made = list(chain)
+    made[place], made[other] = made[other], made[place]
+    return made
+
+
+def _close(widgets: Any) -> None:
+    for widget in widgets:
+        _close(getattr(widget, "children", ()))
+        widget.close()
