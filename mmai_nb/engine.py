@@ -221,7 +221,7 @@ class Engine(Resources):
 
     def is_resting(self, spec: ModelSpec) -> bool:
         """Whether the model is left out for a while, after failures."""
-        return bool(self.breakers) and self.breakers.is_open(_breaker_key(spec))
+        return bool(self.breakers) and self.breakers.is_open(_breaker_key(self.settings, spec))
 
     def win_rates(self) -> DataFrame:
         """How the models fared in the user's votes on comparisons; see `verdicts.win_rates`."""
