@@ -8,9 +8,12 @@ them is a formula. Colours are Okabe and Ito's (jfly.uni-koeln.de/color), which 
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -345,9 +348,7 @@ def _steps(frame: DataFrame, start: datetime) -> list[tuple[datetime, float]]:
 
 
 def _sheet(title: str) -> tuple[Figure, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=SIZE, dpi=110, layout="constrained", facecolor="white")
+    figure: Figure = _chart_class()(figsize=SIZE, dpi=110, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
     for side in ("top", "right", "left"):
@@ -357,6 +358,26 @@ def _sheet(title: str) -> tuple[Figure, Any]:
     axes.grid(axis="both", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+@cache
+def _chart_class() -> Any:
+    """A Figure that a notebook shows as a picture without pyplot; made once it is needed."""
+    from matplotlib.figure import Figure
+
+    class Chart(Figure):
+        """A chart; `savefig` writes it to a file."""
+
+        def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            title = self.axes[0].get_title(loc="left") if self.axes else ""
+            return {
+                "image/png": base64.b64encode(buffer.getvalue()).decode(),
+                "text/plain": f"<Chart: {title}>",
+            }
+
+    return Chart
 
 
 def _empty(figure: Figure, axes: Any) -> Figure:

@@ -22,7 +22,7 @@ _GRID = (
 )
 _CARD = (
     "border: 1px solid var(--jp-border-color2, #bdbdbd); border-radius: 4px; min-width: 0; "
-    "padding: 0.5em 0.75em; overflow-x: auto; overflow-wrap: anywhere; line-height: 1.4"
+    "padding: 0.5em 0.75em; overflow-x: auto; overflow-wrap: break-word; line-height: 1.4"
 )
 _TITLE = "font-weight: 600; margin-bottom: 0.35em"
 _SOFT = "color: var(--jp-ui-font-color2, #616161); font-size: 87%; font-weight: 400"

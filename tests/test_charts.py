@@ -235,3 +235,11 @@ def test_pyplot_and_its_state_are_left_alone(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_chart_shows_itself_as_a_picture(ledger):
+    import base64
+
+    bundle = charts.cost_by(frame_of(ledger, attempt(1)))._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert bundle["text/plain"] == "<Chart: Cost by model>"

@@ -1,0 +1,130 @@
+"""The panels in JupyterLab, in a real browser. Pictures are kept under .artifacts/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from support.lab import chromium, lab, page_of, run_all
+
+PICTURES = Path(__file__).parents[1] / ".artifacts"
+LOAD = "%load_ext mmai_nb\nimport mmai_nb as ai"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH (Debian: chromium)"),
+    pytest.mark.filterwarnings("default"),
+]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """Opens a notebook of these cells in JupyterLab and runs it; gives page and panel."""
+    folder, notebooks = tmp_path / "jupyter", tmp_path / "notebooks"
+    folder.mkdir()
+    notebooks.mkdir()
+    PICTURES.mkdir(exist_ok=True)
+    open_ones = []
+
+    def opened(*cells: str, size: tuple[int, int] = (1000, 1300)):
+        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        made.metadata["kernelspec"] = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        nbformat.write(made, notebooks / "panel.ipynb")
+        server = lab(folder, notebooks)
+        browser = page_of(server.__enter__().format("panel.ipynb"), size=size)
+        page = browser.__enter__()
+        open_ones.extend([browser, server])
+        panel = run_all(page)
+        page.keyboard.press("Control+b")
+        return page, panel
+
+    yield opened
+    for one in open_ones:
+        one.__exit__(None, None, None)
+
+
+def test_models_are_compared_voted_on_and_the_spend_follows(desk):
+    page, panel = desk(
+        LOAD,
+        "ai.panels.compare('Name three rivers.', ['demo-small', 'demo-large'])",
+        "ai.panels.spend()",
+    )
+    panel.get_by_text("No calls yet").wait_for()
+    panel.get_by_label("hide the names until I vote").check()
+    panel.get_by_role("button", name="Compare", exact=True).click()
+    panel.get_by_role("button", name="Answer A is best").wait_for()
+    cards = panel.locator(".jp-OutputArea-output section")
+    assert cards.count() == 2
+    assert panel.get_by_text("Answer B", exact=True).count() == 1
+    panel.get_by_role("button", name="Answer A is best").click()
+    panel.get_by_text("your choice").wait_for()
+    panel.screenshot(path=PICTURES / "compare.png")
+    money = panel.locator("select").filter(has_text="Demo (pretend)")
+    money.select_option("Demo (pretend)")
+    chart = panel.locator("img[alt^='Spend over time']")
+    chart.wait_for()
+    before = chart.get_attribute("alt")
+    panel.get_by_placeholder("What shall they answer").fill("Name three lakes.")
+    panel.get_by_role("button", name="Compare", exact=True).click()
+    page.wait_for_function(
+        "before => document.querySelector(\"img[alt^='Spend over time']\").alt !== before",
+        arg=before,
+    )
+    chart.scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    panel.screenshot(path=PICTURES / "spend.png")
+    assert page.problems == []
+
+
+def test_a_prompt_is_tried_and_a_setting_changed_in_the_model_panel(desk):
+    page, panel = desk(LOAD, "ai.panels.models()", size=(1000, 900))
+    panel.get_by_placeholder("try a prompt").fill("What is the capital of France?")
+    panel.get_by_text("→ simple → demo-small").wait_for()
+    panel.screenshot(path=PICTURES / "models.png")
+    panel.get_by_role("tab", name="Settings").click()
+    box = panel.get_by_placeholder("0 to 2; blank: not sent")
+    box.fill("9")
+    box.press("Enter")
+    panel.get_by_text("temperature = 9").wait_for()
+    assert box.input_value() == ""
+    box.fill("0.5")
+    box.press("Enter")
+    panel.get_by_text("%ai config temperature 0.5").wait_for()
+    assert page.problems == []
+
+
+def test_stop_ends_a_comparison_that_is_under_way(desk):
+    page, panel = desk(
+        LOAD,
+        "ai.panels.compare('Write a long essay [[demo: chunk_delay=0.5]]', "
+        "['demo-small', 'demo-large'])",
+    )
+    panel.get_by_role("button", name="Compare", exact=True).click()
+    panel.locator(".jp-OutputArea-output .mmai-answer").first.wait_for()
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    panel.get_by_text("stopped: what came is above").first.wait_for()
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("width", [700, 1600])
+def test_the_panels_fit_narrow_and_wide_windows(desk, width):
+    page, panel = desk(
+        LOAD,
+        "%%ai -q --tag a\nWhat is 17 * 3?",
+        "ai.panels.spend()",
+        size=(width, 1200),
+    )
+    panel.locator("img[alt^='Spend over time']").wait_for()
+    panel.screenshot(path=PICTURES / f"spend-{width}.png")
+    wider = panel.evaluate(
+        "p => p.querySelector('.jp-WindowedPanel-outer').scrollWidth > p.clientWidth + 4"
+    )
+    assert not wider
+    assert page.problems == []
