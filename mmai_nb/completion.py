@@ -99,7 +99,7 @@ class _Words:
                 return self._prompt(before) if re.match(_CELL, f"{lines[first]} ") else None
             found = re.fullmatch(_CELL, before) if line == first else None
             return found and self._first_line(found["line"])
-        found = re.fullmatch(_LINE, before)
+        found = re.fullmatch(_LINE, before) if "%" in before else None
         return found and self._line(found["line"])
 
     def _prompt(self, before: str) -> _Offer | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 from itertools import pairwise
@@ -372,8 +372,9 @@ class Settings(_Frozen):
             checked_name(name)
         except ValueError as error:
             raise OptionError(_said(f"model = {shown(name)}: a name {error}")) from None
+        others = ("auto", "demo", *(tier.name for tier in self.tiers))
         try:
-            return _find(name, self.models, self.aliases)
+            return _find(name, self.models, self.aliases, others)
         except ValueError as error:
             raise UnknownModelError(_said(f"{error} (%ai models shows them all)")) from None
 
@@ -429,8 +430,16 @@ def _preset_specs() -> dict[str, ModelSpec]:
     return {name: ModelSpec(name=name, **row) for name, row in preset_models().items()}
 
 
-def _find(name: str, models: Mapping[str, ModelSpec], aliases: Mapping[str, str]) -> ModelSpec:
-    """The one model meant by a name; else a ValueError that says why not."""
+def _find(
+    name: str,
+    models: Mapping[str, ModelSpec],
+    aliases: Mapping[str, str],
+    others: Iterable[str] = (),
+) -> ModelSpec:
+    """The one model meant by a name; else a ValueError that says why not.
+
+    `others` are no models, but may have been meant, too.
+    """
     path = [name]
     while path[-1] in aliases:
         path.append(aliases[path[-1]])
@@ -444,8 +453,9 @@ def _find(name: str, models: Mapping[str, ModelSpec], aliases: Mapping[str, str]
         several = " or ".join(shown(spec.name) for spec in found[:3])
         raise ValueError(f"{shown(wanted)} may be {several}: say which")
     if not found:
-        known = {*models, *aliases, *(spec.model for spec in models.values())} or _preset_specs()
-        raise ValueError(f"no model {shown(wanted)}{nearest(wanted, known, n=3)}")
+        ids = (spec.model for spec in models.values())
+        known = dict.fromkeys((*models, *aliases, *ids)) or _preset_specs()
+        raise ValueError(f"no model {shown(wanted)}{nearest(wanted, (*known, *others), n=3)}")
     return found[0]
 
 

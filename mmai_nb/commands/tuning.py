@@ -51,7 +51,8 @@ def _models_frame(engine: Engine, word: str = "") -> DataFrame:
             }
         )
     if word and not rows:
-        raise OptionError(f"no model matches {word[:40]!r}; %ai models shows them all")
+        hint = nearest(word, settings.names()) or "; %ai models shows them all"
+        raise OptionError(f"no model matches {shown(word)}{hint}")
     frame = pd.DataFrame(rows).set_index("model") if rows else pd.DataFrame()
     if rows:
         frame["window"] = frame["window"].astype("Int64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,13 +38,17 @@ class Shown:
 
 @contextmanager
 def loaded_shell(config: dict[str, Any] | None = None) -> Iterator[InteractiveShell]:
-    """A shell with the extension loaded; `config` is what an ipython_config.py would set."""
+    """A shell with the extension loaded; `config` is what an ipython_config.py would set.
+
+    Afterwards nothing tells a later test that this process has been IPython.
+    """
     base = {"HistoryManager": {"enabled": False}}
     shell = InteractiveShell(config=Config({**base, **(config or {})}), colors="nocolor")
     shell.extension_manager.load_extension("mmai_nb")
     yield shell
     shell.extension_manager.unload_extension("mmai_nb")
     shell.restore_sys_module_state()
+    vars(builtins).pop("__IPYTHON__", None)
 
 
 @contextmanager
