@@ -188,7 +188,7 @@ class _Words:
         yield from self._models(typed)
 
     def _models(self, typed: str) -> Iterable[str]:
-        return self._magics.engine.settings_for_display.names(typed)
+        return self._magics.engine.names(typed)
 
     def _next_of_list(self, typed: str) -> _Offer:
         """Models that are not named yet in a list with commas."""

@@ -313,6 +313,14 @@ class Resources:
         """The settings, with the demo's models where nothing is configured."""
         return self.settings if self.settings.models else self._with_demo(self.settings)
 
+    def names(self, typed: str = "") -> list[str]:
+        """Names of models that begin like what is typed; those of local servers that were found.
+
+        No server is asked for it.
+        """
+        found = (name for name in self.finder.known.models if name.startswith(typed))
+        return list(dict.fromkeys((*self.settings_for_display.names(typed), *found)))
+
     def _with_demo(self, settings: Settings, *, only: bool = False) -> Settings:
         """The settings with the demo's models and tiers; `only`: without a default model."""
         known, made = self._demo.get(only, (None, settings))

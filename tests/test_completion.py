@@ -11,6 +11,7 @@ from support.scripted import URL, settings_of
 
 from mmai_nb.commands import FAMILIES
 from mmai_nb.completion import IDENTIFIER
+from mmai_nb.discovery.finder import Found
 from mmai_nb.magic import MmaiMagics
 from mmai_nb.settings import Settings
 
@@ -130,6 +131,15 @@ class TestNames:
         with playing(tmp_path, Settings(models=models)) as run:
             assert completed(run.shell, "%%ai sa") == []
             assert completed(run.shell, "%%ai two/") == ["%%ai two/same"]
+
+    def test_a_local_model_that_was_found_is_offered(self, play, monkeypatch):
+        row = {"model": "qwen3:8b", "base_url": "http://127.0.0.1:11434/v1"}
+        found = Found(settings={"models": {"ollama/qwen3:8b": row}})
+        monkeypatch.setattr(play.engine.finder, "_found", found)
+        assert completed(play.shell, "%%ai olla") == ["%%ai ollama/qwen3:8b"]
+        assert completed(play.shell, "%%ai --fallback ollama/q") == [
+            "%%ai --fallback ollama/qwen3:8b"
+        ]
 
 
 class TestALine:
