@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -107,15 +107,21 @@ def latencies(db: sqlite3.Connection, source: str, query: Query) -> DataFrame:
 
 def choices(db: sqlite3.Connection, source: str, where: Where) -> dict[str, list[str]]:
     """The names that occur, sorted, for each of ROLLED."""
-    query = Query(ROLLED, where)
-    rolled = f"SELECT {', '.join(ROLLUP_KEY)}, attempts, hits FROM main.rollup"
-    parts = _parts(db, source, query, rolled, schema.sums_of)
-    found: dict[str, set[str]] = {name: set() for name in ROLLED}
-    for row in _added_up(db, query, parts, ("attempts", "hits")):
-        for name, value in zip(ROLLED, row, strict=False):
-            if row[-1] or row[-2]:
-                found[name].add(value)
-    return {name: sorted(names - {""}) for name, names in found.items()}
+    rolled = f"SELECT {', '.join(ROLLUP_KEY)} FROM main.rollup"
+    parts = _parts(db, source, Query((), where), rolled, _keys_of)
+    found: dict[str, list[str]] = {}
+    for name in ROLLED:
+        # each by itself: the rollup's index has them, so that its rows need not be read
+        union = " UNION ".join(f"SELECT {name} FROM ({part}) WHERE {on}" for part, on in parts)
+        rows = db.execute(f"SELECT DISTINCT {name} FROM ({union}) WHERE {name} != ''", where[1])
+        found[name] = sorted(value for (value,) in rows)
+    return found
+
+
+def _keys_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> str:
+    """Like `schema.sums_of`, the keys alone; what is taken away has names that stay."""
+    keys = ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
+    return f"SELECT {keys} FROM {rows} AS r"
 
 
 # -- from the tables
