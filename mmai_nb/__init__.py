@@ -12,7 +12,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     3  pricing settings side_by_side ledger
     2  braces charts checks complexity demo exchanges specs caching reading holds
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
-    1  discovery call_log opening word_index
+    1  discovery call_log opening word_index exporting
     0  cancel verdicts errors records markup redaction store schema frames values providers
     0  sources drafts envfile vaults words
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         configure,
         costs,
         export_answers,
+        export_costs,
         forget,
         history,
         import_answers,
@@ -65,6 +66,7 @@ __all__ = [
     "configure",
     "costs",
     "export_answers",
+    "export_costs",
     "forget",
     "history",
     "import_answers",
@@ -91,6 +93,7 @@ _WHERE = {
             "configure",
             "costs",
             "export_answers",
+            "export_costs",
             "forget",
             "history",
             "import_answers",

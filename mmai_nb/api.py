@@ -10,6 +10,7 @@ import contextvars
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .answer import Answer
@@ -18,6 +19,7 @@ from .comparison import Comparison
 from .engine import default_engine
 from .errors import OptionError
 from .options import make_request
+from .reading import MOST_ROWS
 from .records import Alert, Message, OnText, Route
 from .selection import Filters, Moment, Names
 from .settings import Settings
@@ -36,6 +38,7 @@ __all__ = [
     "configure",
     "costs",
     "export_answers",
+    "export_costs",
     "forget",
     "history",
     "import_answers",
@@ -266,9 +269,59 @@ def on_alert(function: Callable[[Alert], object]) -> Callable[[], None]:
     return default_engine().on_alert(function)
 
 
-def costs(**options: Any) -> DataFrame:
-    """The ledger as a DataFrame, one row per attempt, newest last; see `Ledger.frame`."""
-    return default_engine().costs(**options)
+def costs(
+    *,
+    limit: int | None = MOST_ROWS,
+    since: Moment = None,
+    until: Moment = None,
+    call_id: str | None = None,
+    **only: Unpack[Filters],
+) -> DataFrame:
+    """The ledger as a DataFrame, one row per attempt, newest last.
+
+    `costs(since="7d", tag="study")`; see `Ledger.frame`.
+
+    Args:
+        limit: how many of the newest rows at most; None: all.
+        since: a datetime, a date, seconds since the epoch, "today", "week", "month" or "7d".
+        until: likewise; only rows before it.
+        call_id: only rows of that call.
+        only: model, provider, tier, notebook, tag (one or several) or simulated (True or False).
+
+    Raises:
+        OptionError: a value is wrong.
+    """
+    return default_engine().costs(limit=limit, since=since, until=until, call_id=call_id, **only)
+
+
+def export_costs(
+    path: str | Path,
+    *,
+    limit: int | None = None,
+    since: Moment = None,
+    until: Moment = None,
+    force: bool = False,
+    **only: Unpack[Filters],
+) -> int:
+    """Write the rows of `costs` to a CSV or Parquet file, oldest first; how many there were.
+
+    The file is its owner's alone, and whole or not there. In CSV a text that a spreadsheet would
+    take for a formula has a `'` before it; Parquet needs pyarrow.
+
+    Args:
+        path: ends in .csv or .parquet.
+        limit: as in `costs`.
+        since: as in `costs`.
+        until: as in `costs`.
+        force: replace the file if it is there.
+        only: as in `costs`.
+
+    Raises:
+        OptionError: a value is wrong, or the file is there already or cannot be written.
+    """
+    return default_engine().export_costs(
+        path, limit=limit, since=since, until=until, force=force, **only
+    )
 
 
 def summary(

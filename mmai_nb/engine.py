@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .answer import Answer, format_usd
@@ -455,6 +456,10 @@ class Engine(Resources):
     def costs(self, **options: Any) -> DataFrame:
         """One row per attempt; see `Ledger.frame`."""
         return self.ledger.frame(**options)
+
+    def export_costs(self, path: str | Path, **options: Any) -> int:
+        """Write the rows to a CSV or Parquet file; see `Ledger.export`."""
+        return self.ledger.export(path, **options)
 
     def summary(self, by: str | Sequence[str] | None = "model", **options: Any) -> DataFrame:
         """Calls, tokens, cost, rates and latency by column; see `Ledger.summary`."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from . import sums, tables
 from .errors import LedgerWarning, OptionError
+from .exporting import checked_target, write_frames
 from .selection import Filters, Moment, Names, of_rows, of_sums
 from .values import nearest, shown
 
@@ -62,8 +64,7 @@ class Reading:
         Raises:
             OptionError: limit is negative, or another value is wrong.
         """
-        if limit is not None and (not isinstance(limit, int) or limit < 0):
-            raise OptionError(f"limit must be 0 or more, or None for all rows, not {shown(limit)}")
+        _check_limit(limit)
         where = of_rows(since, until, {"call_id": call_id, **only})
         one_more = None if limit is None else limit + 1
         rows = self._read(lambda db, source: tables.fetch(db, source, where, one_more))
@@ -77,6 +78,42 @@ class Reading:
                 stacklevel=2,
             )
         return frame
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        limit: int | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        force: bool = False,
+        **only: Unpack[Filters],
+    ) -> int:
+        """Write rows to a CSV or Parquet file, oldest first; how many there were.
+
+        It has the columns of `frame`, is readable by its owner alone, and is there whole or not at
+        all. However many rows there are, few of them are in memory at a time. In CSV a text that
+        a spreadsheet would take for a formula has a `'` before it; Parquet needs pyarrow.
+
+        Args:
+            path: ends with .csv or .parquet.
+            limit: how many of the newest rows at most; None: all.
+            since: as in `frame`.
+            until: as in `frame`.
+            force: replace the file if it is there.
+            only: as in `frame`.
+
+        Raises:
+            OptionError: a value is wrong, or the file is there, or cannot be written.
+        """
+        _check_limit(limit)
+        target, where = checked_target(path, force=force), of_rows(since, until, only)
+
+        def write(db: sqlite3.Connection, source: str) -> int:
+            frames = map(tables.frame, tables.pieces(db, source, where, limit))
+            return write_frames(target, frames, force=force)
+
+        return self._read(write)
 
     def summary(
         self,
@@ -188,6 +225,11 @@ class Reading:
     def _read_sums(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
         self._mend_if_seen()
         return self._read(query)
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and (not isinstance(limit, int) or limit < 0):
+        raise OptionError(f"limit must be 0 or more, or None for all rows, not {shown(limit)}")
 
 
 def _groups(by: Names, known: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ never 0. This module opens no file; pandas is imported only when a frame is made
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ __all__ = [
     "frame",
     "include",
     "keys_used",
+    "pieces",
     "storable",
     "tags",
 ]
@@ -155,6 +156,32 @@ def keys_used(db: sqlite3.Connection, source: str, column: str, name: str | None
         (name,),
     )
     return [key for (key,) in rows]
+
+
+def pieces(
+    db: sqlite3.Connection, source: str, where: Where, limit: int | None, size: int = 20_000
+) -> Iterator[list[tuple[Any, ...]]]:
+    """What `fetch` gives, `size` rows at a time; at least one piece, which may be empty."""
+    condition, values = where
+    if limit is not None:
+        # the oldest of them first: rows in the order of an index need not be sorted in memory
+        begin = db.execute(
+            f"SELECT ts, id FROM {source} AS r WHERE {condition} "
+            "ORDER BY ts DESC, id DESC LIMIT 1 OFFSET :limit - 1",
+            {**values, "limit": max(limit, 1)},
+        ).fetchone()
+        if not limit:
+            condition = "0"
+        elif begin:
+            condition += " AND (r.ts, r.id) >= (:first_ts, :first_id)"
+            values = {**values, "first_ts": begin[0], "first_id": begin[1]}
+    cursor = db.execute(
+        f"SELECT {', '.join(COLUMNS)} FROM {source} AS r WHERE {condition} ORDER BY ts, id", values
+    )
+    rows = cursor.fetchmany(size)
+    yield rows
+    while rows := cursor.fetchmany(size):
+        yield rows
 
 
 def frame(rows: Iterable[Sequence[Any]]) -> DataFrame:
