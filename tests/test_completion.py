@@ -152,7 +152,7 @@ class TestALine:
         ("line", "words"),
         [
             ("cache ", ["clear", "trim", "forget", "export", "import"]),
-            ("stats t", ["tier", "tag"]),
+            ("stats t", ["tier", "tag", "today"]),
             ("config format ", ["markdown", "text", "code", "json", "html"]),
             ("config cache.enabled ", ["true", "false"]),
             ("config default_model ", ["auto", "simple", "complex", "small", "large"]),

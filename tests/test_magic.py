@@ -223,7 +223,7 @@ MISUSE = [
     ("%ai models larg3", "did you mean 'large'?"),
     ("%ai modles", "did you mean %ai models?"),
     ("%ai cache claer", "did you mean %ai cache clear?"),
-    ("%ai stats modle", "did you mean 'model'?"),
+    ("%ai stats modle", "did you mean %ai stats model?"),
     ("%ai config temprature 1", "did you mean 'temperature'"),
     ("%ai config cache off", "cache"),
     ("%%ai -t hot\nhi", "hot"),  # D8
@@ -336,7 +336,7 @@ class TestCommands:
 
     def test_stats(self, play):
         play("%%ai\nhi")
-        assert play("%ai stats").value.reset_index().calls.sum() == 1
+        assert play("%ai stats").value.frame.calls.sum() == 1
 
     def test_cache(self, play):
         play("%%ai\nhi")

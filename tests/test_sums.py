@@ -272,7 +272,7 @@ def without_rollup(rows: list[Attempt], path: Path) -> Ledger:
 
 def half_waiting(rows: list[Attempt], path: Path) -> Ledger:
     """Every second row waits in memory; of some of them the file holds the intent."""
-    ledger = Ledger(path)
+    ledger, rows = Ledger(path), sorted(rows, key=lambda row: row.attempt)
     for n, row in enumerate(rows):
         if n % 4 == 1:
             ledger.begin(Attempt(row.call_id, row.attempt, row.ts, request_model="m", tag="x"))

@@ -10,7 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import MmaiError
 from ..values import shown, similar
-from . import aliases, asking, budgeting, history, showing, spending, stored, tuning, unlocking
+from . import (
+    aliases,
+    asking,
+    budgeting,
+    history,
+    showing,
+    spending,
+    stats,
+    stored,
+    tuning,
+    unlocking,
+)
 from .asking import route_page
 from .helping import TOPICS, help_page
 from .page import Command, Page
@@ -34,7 +45,7 @@ FAMILIES: Mapping[str, tuple[Subcommand, ...]] = {
         *aliases.family(lambda: _BY_NAME),
     ),
     "questions and answers": asking.COMMANDS,
-    "what it cost": (*spending.COMMANDS, *budgeting.COMMANDS),
+    "what it cost": (*spending.COMMANDS, *stats.COMMANDS, *budgeting.COMMANDS),
     "what is kept": (*history.COMMANDS, *stored.COMMANDS),
     "panels": showing.COMMANDS,
 }

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..markup import escape
+from ..markup import clean_text, escape
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Command", "Page", "noted"]
+__all__ = ["Command", "Page", "noted", "short_name"]
 
 Command = Callable[[], Any]
 """Runs a subcommand whose words were read; gives what is shown."""
 
 _PRE_STYLE = "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace)"
+
+
+def short_name(name: str, most: int) -> str:
+    """A name for a narrow column: one line of at most so many characters, the end of a long one."""
+    name = " ".join(clean_text(name).split())
+    return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
 class Page(str):

@@ -1,0 +1,187 @@
+"""What was asked, paid and saved, how reliably and how fast: the totals, then a table."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from ..answer import format_usd
+from ..engine import Engine
+from ..selection import is_period
+from ..sums import GROUPS
+from .page import Command, Page, short_name
+from .registry import EngineGetter, Subcommand
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["COMMANDS", "Stats"]
+
+WORDS = ("today", "week", "month", "year", "all", "7d", "30d")
+MOST_SHOWN = 40
+LONGEST_NAME = 20
+
+_DAYS = re.compile(r"\b(\d+) +(?:d|days?)\b")
+
+
+class Stats:
+    """The sums of a period: shown as figures and a table.
+
+    Attributes:
+        frame: what `mmai_nb.summary` gives.
+        totals: the same for all groups together.
+    """
+
+    def __init__(self, engine: Engine, by: Sequence[str], period: str) -> None:
+        self.by, self.period = tuple(by), period
+        self.frame = engine.summary(list(by), since=period)
+        self.totals = engine.summary(None, since=period)
+
+    def __repr__(self) -> str:
+        if not len(self.totals):
+            return f"no calls yet ({_words(self.period)})"
+        table = self._table()
+        return f"{self._figures()}\n\n{table.to_string(index=False, na_rep='–')}{self._rest()}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        if not len(self.totals):
+            return {"text/plain": repr(self)}
+        table = self._table().to_html(index=False, na_rep="–", escape=True, border=0)
+        html = f"{Page(self._figures()).html}\n{table}{self._rest()}"
+        return {"text/plain": repr(self), "text/html": html}
+
+    def _figures(self) -> str:
+        rows = self.totals.to_dict("records")
+        return "\n\n".join("\n".join(_lines(row, _words(self.period))) for row in rows)
+
+    def _table(self) -> DataFrame:
+        frame = self.frame.head(MOST_SHOWN)
+        shown = frame[list(self.by)].map(
+            lambda name: short_name(name, LONGEST_NAME), na_action="ignore"
+        )
+        if len(self.totals) > 1:
+            shown["money"] = frame["simulated"].map({True: "pretend", False: "real"})
+        shown["calls"] = frame["calls"].map("{:,}".format)
+        shown["cached"] = frame["cache_hit_rate"].map(_percent)
+        shown["cost"] = [
+            _cost(usd, unknown)
+            for usd, unknown in zip(frame["cost_usd"], frame["unknown_cost"], strict=True)
+        ]
+        shown["fell"] = frame["fallback_rate"].map(_percent)
+        shown["failed"] = frame["error_rate"].map(_percent)
+        shown["p50"] = frame["p50_s"].map(_seconds)
+        shown["p95"] = frame["p95_s"].map(_seconds)
+        saved = frame["saved_by_cache_usd"].fillna(0) + frame["saved_by_routing_usd"].fillna(0)
+        shown["saved"] = saved.map(format_usd)
+        return shown
+
+    def _rest(self) -> str:
+        left = len(self.frame) - MOST_SHOWN
+        return f"\n… and {left:,} more: ai.summary() has them all" if left > 0 else ""
+
+
+def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
+    """The figures of one kind of money."""
+    if row["simulated"]:
+        yield "demo     its money is pretend"
+    cached, per_call, unknown = row["cache_hit_rate"], row["cost_per_call_usd"], row["unknown_cost"]
+    share = "" if math.isnan(cached) else f", {_percent(cached)} of the answers from the cache"
+    yield f"calls    {row['calls']:,} ({period}){share}"
+    each = "" if math.isnan(per_call) else f", {format_usd(per_call)} a call"
+    more = f", and {_count(unknown, 'attempt')} of unknown price" if unknown else ""
+    yield f"cost     {format_usd(row['cost_usd'])}{each}{more}"
+    by_cache, by_routing = row["saved_by_cache_usd"], row["saved_by_routing_usd"]
+    yield f"saved    {format_usd(by_cache)} by the cache, {format_usd(by_routing)} by routing"
+    failed, fell = _percent(row["error_rate"]), _percent(row["fallback_rate"])
+    attempts = _count(row["attempts"], "attempt")
+    yield f"trouble  {failed} of {attempts} failed, {fell} of the calls fell back"
+    if not math.isnan(row["p50_s"]):
+        yield f"latency  half within {_seconds(row['p50_s'])}, 95 % within {_seconds(row['p95_s'])}"
+    yield (
+        f"tokens   {row['input_tokens']:,} in ({row['cache_read_tokens']:,} from a provider's "
+        f"cache), {row['output_tokens']:,} out ({row['reasoning_tokens']:,} reasoning)"
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _words(period: str) -> str:
+    if period.endswith("d"):
+        return f"the last {period[:-1]} days"
+    return {"all": "all time", "today": "today"}.get(period, f"this {period}")
+
+
+def _percent(share: float) -> str:
+    if math.isnan(share):
+        return "–"
+    return (
+        f"{100 * share:.0f} %"
+        if share in (0, 1) or 0.01 <= share <= 0.99
+        else f"{100 * share:.1f} %"
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return (
+        "–" if math.isnan(seconds) else f"{seconds:.2g} s" if seconds < 100 else f"{seconds:,.0f} s"
+    )
+
+
+def _cost(usd: float, unknown: int) -> str:
+    if math.isnan(usd):
+        return "unknown"
+    return f"{format_usd(usd)}{'+?' if unknown else ''}"
+
+
+def _stats(rest: str, engine: EngineGetter) -> Command | None:
+    words = _DAYS.sub(r"\1d", rest.lower()).split()
+    periods = [word for word in words if is_period(word)]
+    if len(periods) == 2 and "month" in periods:  # by month, over the other
+        periods.remove("month")
+        period = periods[0]
+    else:
+        period = periods[0] if periods else "all"
+    by = [word for word in words if word not in periods]
+    if len(periods) > 1 or not set(by) <= set(GROUPS):
+        return None
+    return lambda: Stats(engine(), by or ["model"], period)
+
+
+def _stats_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
+    groups = [name for name in GROUPS if name not in before]
+    return groups if any(is_period(word) for word in before) else (*groups, *WORDS)
+
+
+COMMANDS = (
+    Subcommand(
+        "stats",
+        "%ai stats [BY …] [PERIOD]: calls, cost, savings, failures, latency, in all and by group.",
+        _stats,
+        help=f"""\
+The figures of all calls, then a row for each group: by model, or by one or several of
+
+{fill(", ".join(GROUPS), 96, initial_indent="  ", subsequent_indent="  ")}
+
+    %ai stats
+
+    %ai stats tier today
+
+    %ai stats day model 7d
+
+PERIOD is today, week (since Monday), month, year, all, or a number of days, today among them.
+Beside another period, month is a group. Behind a cost, "+?" stands for attempts of
+unknown price. The same as a DataFrame:
+
+    import mmai_nb as ai
+    ai.summary(["day", "model"], since="7d")""",
+        complete=_stats_words,
+    ),
+)

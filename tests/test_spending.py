@@ -1,0 +1,204 @@
+"""`%ai costs` and `%ai stats`: what they show, and which lines they take."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from support.attempts import attempt
+from support.scripted import settings_of
+
+from mmai_nb.commands import FAMILIES, PATHS, command_for, near_command
+from mmai_nb.commands.stats import MOST_SHOWN
+from mmai_nb.engine import Engine
+from mmai_nb.errors import OptionError
+from mmai_nb.ledger import Ledger
+from mmai_nb.records import Attempt
+
+NOW = time.time()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return Engine(settings_of(), ledger=Ledger(None))
+
+
+@pytest.fixture
+def run(engine):
+    def run(line: str) -> Any:
+        command = command_for(line, lambda: engine, "")
+        assert command is not None, f"{line} is taken for a question"
+        return command()
+
+    return run
+
+
+def asked(engine: Engine, line: str) -> bool:
+    """Whether the line is a question."""
+    return command_for(line, lambda: engine, "") is None
+
+
+def fill(engine: Engine, *rows: Attempt) -> None:
+    for row in rows:
+        engine.ledger.record(row)
+
+
+def some(call_id: str, **changes: Any) -> Attempt:
+    return attempt(call_id, **{"ts": NOW, "cost_nano": 2_000_000, **changes})
+
+
+# -- %ai stats
+
+
+def test_stats_shows_the_totals_and_then_a_table(engine, run):
+    fill(
+        engine,
+        some("a", baseline_nano=5_000_000),
+        some("b", request_model="big", cost_nano=None, status="partial"),
+        some("c", cache_hit=True, cost_nano=0, saved_nano=2_000_000),
+    )
+    assert repr(run("stats")).splitlines() == [
+        "calls    3 (all time), 50 % of the answers from the cache",
+        "cost     $0.002, $0.00067 a call, and 1 attempt of unknown price",
+        "saved    $0.002 by the cache, $0.003 by routing",
+        "trouble  50 % of 2 attempts failed, 0 % of the calls fell back",
+        "latency  half within 1 s, 95 % within 1 s",
+        "tokens   20 in (0 from a provider's cache), 10 out (0 reasoning)",
+        "",
+        "model calls cached    cost fell failed p50 p95  saved",
+        "    m     2   50 %  $0.002  0 %    0 % 1 s 1 s $0.005",
+        "  big     1      – unknown  0 %  100 %   –   –  $0.00",
+    ]
+
+
+def test_stats_of_an_empty_ledger_say_so(run):
+    assert repr(run("stats today")) == "no calls yet (today)"
+    assert run("stats")._repr_mimebundle_() == {"text/plain": "no calls yet (all time)"}
+
+
+def test_the_demos_money_is_called_pretend(engine, run):
+    fill(engine, some("a"), some("b", simulated=True))
+    text = repr(run("stats"))
+    assert "demo     its money is pretend" in text
+    assert text.count("calls    1 (all time)") == 2
+    assert "real" in text
+
+
+def test_stats_takes_groups_and_a_period_in_any_order(engine, run):
+    old = NOW - 3 * 86400
+    fill(engine, some("a", tag="x"), some("b", tag="x", ts=old), some("c", tag="y", ts=old))
+    assert run("stats tag").frame["calls"].tolist() == [2, 1]
+    assert run("stats tag today").frame["tag"].tolist() == ["x"]
+    assert len(run("stats 7d tag model").frame) == 2
+    assert len(run("stats tag day 7 days").frame) == 3
+    assert "calls    3 (the last 30 days)" in repr(run("stats 30 d"))
+    assert "(this month)" in repr(run("stats month"))
+    assert run("stats month all").by == ("month",)
+
+
+@pytest.mark.parametrize(
+    "line", ["stats of the world cup", "stats today please", "stats today week", "stats model foo"]
+)
+def test_a_line_that_stats_does_not_know_is_a_question(engine, line):
+    assert asked(engine, line)
+
+
+def test_a_slip_in_a_word_of_stats_is_told(engine):
+    assert "did you mean %ai stats today" in near_command("stats tody", lambda: engine)
+    assert "did you mean %ai stats provider" in near_command("stats povider", lambda: engine)
+
+
+def test_the_table_of_stats_fits_80_columns_and_is_short(engine, run):
+    fill(
+        engine,
+        *(
+            some(
+                f"c{n}", request_model=f"provider/{'long' * 20}-{n}", saved_nano=n, cache_hit=n > 9
+            )
+            for n in range(MOST_SHOWN + 5)
+        ),
+    )
+    lines = repr(run("stats")).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[-1] == "… and 5 more: ai.summary() has them all"
+
+
+def test_a_hostile_name_is_shown_as_text(engine, run):
+    fill(engine, some("a", tag="<script>x</script>\x1b[31m\u202e"))
+    stats = run("stats tag")
+    assert "\x1b" not in repr(stats)
+    assert "\u202e" not in repr(stats)
+    html = stats._repr_mimebundle_()["text/html"]
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+
+
+# -- %ai costs
+
+
+def test_costs_shows_the_newest_rows_in_80_columns(engine, run):
+    fill(engine, *(some(f"c{n}", request_model="provider/" + "m" * 60) for n in range(30)))
+    assert len(run("costs")) == 20
+    frame = run("costs 5")
+    assert len(frame) == 5
+    with pd.option_context("display.width", 80):
+        assert max(len(line) for line in repr(frame).splitlines()) <= 80
+    assert len(repr(frame).splitlines()) == 7
+
+
+def test_costs_can_be_of_a_model_or_a_tag(engine, run):
+    fill(
+        engine,
+        some("a", request_model="gpt-mini", tag="study"),
+        some("b", request_model="gpt-large", tag="mini"),
+        some("c", request_model="other"),
+    )
+    assert run("costs gpt")["request_model"].tolist() == ["gpt-mini", "gpt-large"]
+    assert run("costs 1 GPT")["request_model"].tolist() == ["gpt-large"]
+    assert run("costs stud")["request_model"].tolist() == ["gpt-mini"]
+    assert run("costs mini")["request_model"].tolist() == ["gpt-large"]  # a tag to the letter
+    with pytest.raises(OptionError, match="'zzz'"):
+        run("costs 5 zzz")
+
+
+@pytest.mark.parametrize("line", ["costs of war in 1914", "costs zzz", "costs export to France"])
+def test_a_line_that_costs_does_not_know_is_a_question(engine, line):
+    assert asked(engine, line)
+
+
+def test_costs_can_go_into_a_file(engine, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fill(engine, some("a"), some("b", ts=NOW - 10 * 86400))
+    page = run("costs export 'my costs.csv'")
+    assert page == f"2 rows, 0.0 MB, written to {tmp_path / 'my costs.csv'}"
+    with pytest.raises(OptionError, match="--force"):
+        run("costs export 'my costs.csv'")
+    assert "1 row," in run("costs export 'my costs.csv' 7d --force")
+    assert len(pd.read_csv("my costs.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("costs export", "name the file"),
+        ("costs export --force", "name the file"),
+        ("costs export 'costs.csv", "quote"),
+        ("costs export costs.xlsx", "must end in .csv"),
+    ],
+)
+def test_an_export_that_cannot_be_is_one_clear_line(run, line, words):
+    with pytest.raises(OptionError, match=words):
+        run(line)
+
+
+def test_the_words_that_may_come_next(engine):
+    fill(engine, some("a", tag="study"))
+    complete = {sub.name: sub.complete for sub in FAMILIES["what it cost"]}
+    assert list(complete["costs"]((), lambda: engine)) == ["export", "m", "study"]
+    assert complete["costs"](("export",), lambda: engine) is PATHS
+    assert "--force" in complete["costs"](("export", "x.csv"), lambda: engine)
+    assert "today" in complete["stats"](("model",), lambda: engine)
+    assert "today" not in complete["stats"](("7d",), lambda: engine)
