@@ -21,6 +21,7 @@ from .records import NANO, Attempt
 __all__ = [
     "LEAST_TOKENS",
     "LEVELS",
+    "LONGEST_CALL",
     "SCOPES",
     "STEP_DOWN",
     "USUAL_TOKENS",
@@ -35,6 +36,7 @@ __all__ = [
     "place_of",
     "standing_of",
     "with_margin",
+    "worth_waiting",
 ]
 
 SCOPES = ("call", "notebook", "day", "month")
@@ -43,6 +45,9 @@ LEVELS = (50, 80, 100)
 """Percent of a budget that are told when they are reached."""
 STEP_DOWN = 0.8
 """The share of a budget from which on routing takes a lower tier, and every answer shows it."""
+
+LONGEST_CALL = 600.0
+"""Seconds after which money held for an attempt is not expected back: its kernel may be dead."""
 
 USUAL_TOKENS = 4_096
 """The longest answer where a budget is in force and the user set none."""
@@ -77,12 +82,14 @@ class Standing:
         spent: known cost.
         unsettled: held for attempts that ended without a known cost.
         held: held for attempts on their way, or of kernels that died meanwhile.
+        moving: the part of `held` that is not old: most of it comes back when those have ended.
     """
 
     limit: Limit
     spent: int = 0
     unsettled: int = 0
     held: int = 0
+    moving: int = 0
 
     @property
     def used(self) -> int:
@@ -175,6 +182,13 @@ def grant(need: Need, standings: Sequence[Standing]) -> Grant | Refusal:
     return Grant(tokens, need.nano(tokens), scarce.limit.scope if tokens < need.wanted else "")
 
 
+def worth_waiting(need: Need, standings: Sequence[Standing], found: Grant | Refusal) -> bool:
+    """Whether more could be granted if what others hold on their way came back."""
+    tokens = found.tokens if isinstance(found, Grant) else need.least - 1
+    most = min(standing.left + standing.moving for standing in standings)
+    return need.tokens_within(most) > tokens
+
+
 def with_margin(tokens: int) -> int:
     """A fifth more than was estimated, rounded up."""
     return -(-tokens * 6 // 5)
@@ -224,9 +238,12 @@ def place_of(notebook: str | None, session: str) -> str:
     return place.encode("utf-8", "replace").decode()  # as the ledger can hold it
 
 
-def standing_of(limit: Limit, rows: Iterable[tuple[Attempt, int]]) -> Standing:
-    """What there is of a limit after these attempts, each with what is held for it."""
-    spent = unsettled = held = 0
+def standing_of(limit: Limit, rows: Iterable[tuple[Attempt, int]], young: float) -> Standing:
+    """What there is of a limit after these attempts, each with what is held for it.
+
+    What is held for one that began by `young`, in seconds since the epoch, is not expected back.
+    """
+    spent = unsettled = held = moving = 0
     for row, nano in rows:
         if row.simulated or not _counts(row, limit):
             continue
@@ -236,7 +253,8 @@ def standing_of(limit: Limit, rows: Iterable[tuple[Attempt, int]]) -> Standing:
             unsettled += nano
         else:
             held += nano
-    return Standing(limit, spent, unsettled, held)
+            moving += nano if row.ts > young else 0
+    return Standing(limit, spent, unsettled, held, moving)
 
 
 def _counts(row: Attempt, limit: Limit) -> bool:

@@ -270,6 +270,7 @@ class Engine(Resources):
             retry_ambiguous=partial(_cheap, request),
         )
         run.tell, run.sleep = tell or run.tell, self._sleep or run.sleep
+        purse.tell = run.tell
         return _Walk(settings, request, route, recorder, run, purse, hindrance)
 
     def _plan(

@@ -31,25 +31,28 @@ _HELD_IN = {
 _ENDED = "(a.status != 'unknown' OR a.error_type IS NOT NULL)"
 
 _HELD = (
-    f"SELECT SUM(h.nano) FILTER (WHERE {_ENDED}), SUM(h.nano) FROM hold AS h "
+    f"SELECT SUM(h.nano), SUM(h.nano) FILTER (WHERE {_ENDED}), "
+    f"SUM(h.nano) FILTER (WHERE NOT {_ENDED} AND h.ts > :young) FROM hold AS h "
     "LEFT JOIN attempt AS a USING(call_id, attempt) WHERE "
 )
 
 
-def standings(db: sqlite3.Connection, limits: Iterable[Limit]) -> list[Standing]:
-    """What there is of each limit."""
-    return [_standing(db, limit) for limit in limits]
+def standings(db: sqlite3.Connection, limits: Iterable[Limit], young: float) -> list[Standing]:
+    """What there is of each limit; see `budgets.standing_of`."""
+    return [_standing(db, limit, young) for limit in limits]
 
 
-def _standing(db: sqlite3.Connection, limit: Limit) -> Standing:
+def _standing(db: sqlite3.Connection, limit: Limit, young: float) -> Standing:
     values = {
         "period": limit.period,
         "since": limit.since,
         "slot": int(limit.since // SLOT_S),
+        "young": young,
     }
     (spent,) = db.execute(_SPENT[limit.scope], values).fetchone()
-    ended, held = db.execute(_HELD + _HELD_IN[limit.scope], values).fetchone()
-    return Standing(limit, spent or 0, ended or 0, (held or 0) - (ended or 0))
+    sums = db.execute(_HELD + _HELD_IN[limit.scope], values).fetchone()
+    held, ended, moving = (nano or 0 for nano in sums)
+    return Standing(limit, spent or 0, ended, held - ended, moving)
 
 
 def hold(db: sqlite3.Connection, attempt: Attempt, nano: int) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from . import cancel, holds, schema, tables
-from .budgets import Limit, Standing, standing_of
+from .budgets import LONGEST_CALL, Limit, Standing, standing_of
 from .errors import BudgetExceededError, LedgerWarning
 from .opening import (
     SLICE,
@@ -70,6 +70,9 @@ class Ledger(Reading):
 
     Args:
         path: the database, made at its first use; None keeps the rows in memory only.
+
+    Attributes:
+        given_up: money that was held before then, in seconds since the epoch, is not waited for.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -82,6 +85,7 @@ class Ledger(Reading):
         self._writable: set[tuple[int, int]] = set()
         self._barred: str | None = None
         self._held: dict[tuple[str, int], int] = {}  # without a file
+        self.given_up = 0.0
         self._alerts: set[tuple[str, str, int]] = set()
         self._sound = False
         self._ailing = self._last_chance = False
@@ -177,7 +181,7 @@ class Ledger(Reading):
             self._store(pending, patience)
             self._forget(pending)
             with self._transaction(until, cancel.pause) as db:
-                nano, granted = grant(holds.standings(db, limits))
+                nano, granted = grant(holds.standings(db, limits, self._young()))
                 db.execute(tables.UPSERT, _row(attempt))
                 holds.hold(db, attempt, nano)
         except (sqlite3.Error, OSError, BarredError) as error:
@@ -200,7 +204,11 @@ class Ledger(Reading):
 
     def _standings_in_memory(self, limits: Sequence[Limit]) -> list[Standing]:
         rows = [(row, self._held.get(key, 0)) for key, row in self._rows.items()]
-        return [standing_of(limit, rows) for limit in limits]
+        return [standing_of(limit, rows, self._young()) for limit in limits]
+
+    def _young(self) -> float:
+        """From when on money that is held for an attempt on its way is expected back."""
+        return max(self.given_up, time.time() - LONGEST_CALL)
 
     def standings(self, limits: Sequence[Limit]) -> list[Standing]:
         """What there is of each budget; none where the ledger cannot be read."""
@@ -211,7 +219,7 @@ class Ledger(Reading):
             return []
         try:
             db = patiently(self._connection, time.monotonic() + PATIENCE)
-            return holds.standings(db, limits)
+            return holds.standings(db, limits, self._young())
         except (sqlite3.Error, OSError, BarredError) as error:
             self._complain(error)
             return []

@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
+from . import cancel
 from .answer import format_usd
 from .budgets import (
     LEVELS,
@@ -29,6 +30,7 @@ from .budgets import (
     limits_in_force,
     place_of,
     with_margin,
+    worth_waiting,
 )
 from .errors import BudgetExceededError, BudgetWarning
 from .ledger import LONGEST_WAIT, Ledger
@@ -42,10 +44,20 @@ from .values import one_line, shown
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Listeners", "Purse", "budget_frame", "cut_words", "outlook", "usd"]
+__all__ = ["CAP_WORDS", "Listeners", "Purse", "budget_frame", "cut_words", "outlook", "usd"]
+
+LONGEST_QUEUE = 10.0
+"""Seconds a call waits for money that others hold on their way, before it does with what is left;
+never more than half of its time, and for the same money once."""
+POLL = 0.1
+"""Seconds between two looks whether it has come back."""
 
 CAP_WORDS = ("max_tokens", "max_completion_tokens")
 """The words for the longest answer; one that the user has set is the one that is changed."""
+
+
+class _MoneyMovingError(Exception):
+    """Others hold money that most likely comes back soon."""
 
 
 @dataclass
@@ -59,6 +71,7 @@ class Purse:
         call_id: of the call.
         session, notebook: where it is made.
         patience: seconds that all attempts together may wait for the ledger.
+        tell: gets a line on what is waited for.
     """
 
     ledger: Ledger
@@ -68,6 +81,7 @@ class Purse:
     session: str = ""
     notebook: str | None = None
     patience: float = LONGEST_WAIT
+    tell: Callable[[str], None] = lambda words: None
     _refused: set[str] = field(init=False, default_factory=set)
     _asked_at: float | None = field(init=False, default=None)
 
@@ -103,16 +117,9 @@ class Purse:
             self.ledger.begin(row)
             return request, None
         self._asked_at = row.ts
-
-        def decide(standings: Sequence[Standing]) -> tuple[int, Grant]:
-            found = grant(need, standings)
-            if isinstance(found, Refusal):
-                self._refused.add(found.standing.limit.scope)
-                raise _refusal(found, spec.name, self._own_limit)
-            return found.nano, found
-
-        granted, waited = self._reserved(row, request, decide)
-        timeout = request.timeout and max(request.timeout - waited, 0.001)
+        begun = time.monotonic()
+        granted = self._reserved(row, need, spec, request.timeout)
+        timeout = request.timeout and max(request.timeout - (time.monotonic() - begun), 0.001)
         return replace(_capped(request, granted.tokens), timeout=timeout), granted
 
     def _need(self, request: Request, spec: ModelSpec) -> Need | None:
@@ -124,21 +131,32 @@ class Purse:
             raise _unpriced(spec.name)
         return need if need.nano(need.wanted) else None
 
-    def _reserved(
-        self,
-        row: Attempt,
-        request: Request,
-        decide: Callable[[Sequence[Standing]], tuple[int, Grant]],
-    ) -> tuple[Grant, float]:
-        """The grant, and the seconds it took to get at the ledger."""
-        begun = time.monotonic()
-        patience = min(self.patience, request.timeout or self.patience)
-        try:
-            granted = self.ledger.reserve(row, self.limits(row.ts), decide, patience=patience)
-        finally:
-            waited = time.monotonic() - begun
-            self.patience = max(0.0, self.patience - waited)
-        return granted, waited
+    def _reserved(self, row: Attempt, need: Need, spec: ModelSpec, timeout: float | None) -> Grant:
+        """The grant; for a while it waits for what others hold on their way."""
+        until = time.monotonic() + min(LONGEST_QUEUE, (timeout or math.inf) / 2)
+
+        def decide(standings: Sequence[Standing]) -> tuple[int, Grant]:
+            found = grant(need, standings)
+            if worth_waiting(need, standings, found):
+                if time.monotonic() < until:
+                    raise _MoneyMovingError
+                self.ledger.given_up = row.ts
+            if isinstance(found, Refusal):
+                self._refused.add(found.standing.limit.scope)
+                raise _refusal(found, spec.name, self._own_limit)
+            return found.nano, found
+
+        while True:
+            begun = time.monotonic()
+            patience = min(self.patience, timeout or self.patience)
+            try:
+                return self.ledger.reserve(row, self.limits(row.ts), decide, patience=patience)
+            except _MoneyMovingError:
+                self.tell("waiting for money that other calls hold …")
+                cancel.pause(POLL)
+            except BudgetExceededError:
+                self.patience = max(0.0, self.patience - (time.monotonic() - begun))
+                raise
 
     @property
     def terms(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from .budgets import Grant
 from .errors import (
+    BadRequestError,
     BadResponseError,
     ConnectionFailedError,
     ContentFilteredError,
@@ -27,7 +28,7 @@ from .keys import NOWHERE_ELSE, KeySources, find_key, missing_key
 from .ledger import Ledger
 from .markup import clean_text
 from .pricing import price
-from .purse import Purse, cut_words
+from .purse import CAP_WORDS, Purse, cut_words
 from .records import NANO, Attempt, Completion, Cost, Message, OnText, Request, Route, Status, Usage
 from .redaction import learn_secrets, redact
 from .settings import ModelSpec, Settings
@@ -99,7 +100,7 @@ class Recorder:
         try:
             answered = self.send(sent, spec, on_text)
         except MmaiError as error:
-            _explain_cut(error, granted, request)
+            _explain_cap(error, granted, request)
             self.errors[row.attempt] = str(error)
             self._finish(self._failed(row, spec, error, time.monotonic() - started))
             raise
@@ -107,6 +108,8 @@ class Recorder:
             partial = getattr(interrupt, "partial", None)
             row = replace(row, status="cancelled", error_type=type(interrupt).__name__)
             row = replace(row, duration_s=time.monotonic() - started)
+            if isinstance(partial, Completion) and not partial.text and partial.usage.estimated:
+                partial = None  # what was billed is not known, and not what was sent alone
             self._finish(self._with_usage(row, spec, partial))
             raise
         completion = _marked(self._own(answered, spec), granted, request)
@@ -256,12 +259,16 @@ def _marked(completion: Completion, granted: Grant | None, request: Request) -> 
     return replace(completion, finish_reason="length", notes=(*completion.notes, words))
 
 
-def _explain_cut(error: MmaiError, granted: Grant | None, request: Request) -> None:
-    partial = getattr(error, "partial", None)
-    if granted is None or not isinstance(partial, Completion):
+def _explain_cap(error: MmaiError, granted: Grant | None, request: Request) -> None:
+    """Say it in the error where the cap that a budget puts on the answer may be its cause."""
+    if granted is None:
         return
-    if partial.finish_reason == "length" and (words := cut_words(granted, request, partial)):
-        error.add_note(words)
+    partial = getattr(error, "partial", None)
+    if isinstance(partial, Completion) and partial.finish_reason == "length":
+        if words := cut_words(granted, request, partial):
+            error.add_note(words)
+    elif isinstance(error, BadRequestError) and any(word in str(error) for word in CAP_WORDS):
+        error.add_note(f"max_tokens = {granted.tokens:,} was sent since a budget is in force")
 
 
 def _name(text: str) -> str:

@@ -27,6 +27,7 @@ from mmai_nb.budgets import (
     place_of,
     standing_of,
     with_margin,
+    worth_waiting,
 )
 from mmai_nb.records import NANO, Attempt
 
@@ -268,7 +269,7 @@ def row(**facts: object) -> Attempt:
 
 
 def counted(limit: Limit, *rows: tuple[Attempt, int]) -> tuple[int, int, int]:
-    found = standing_of(limit, rows)
+    found = standing_of(limit, rows, 100.0)
     return found.spent, found.unsettled, found.held
 
 
@@ -280,6 +281,28 @@ def test_an_attempt_on_its_way_is_held_and_one_that_ended_unknown_is_used():
     assert counted(DAY, (row(), 50)) == (0, 0, 50)
     assert counted(DAY, (row(error_type="TimedOutError"), 50)) == (0, 50, 0)
     assert counted(DAY, (row(status="cancelled"), 50)) == (0, 50, 0)
+
+
+def test_what_was_held_long_ago_is_not_expected_back():
+    """The row is from second 100 on."""
+    assert standing_of(DAY, [(row(), 50)], 99.0).moving == 50
+    assert standing_of(DAY, [(row(), 50)], 100.0).moving == 0
+    assert standing_of(DAY, [(row(error_type="TimedOutError"), 50)], 0.0).moving == 0
+
+
+@pytest.mark.parametrize(
+    ("held", "moving", "worth"),
+    [
+        (0, 0, False),  # all that was wanted is granted
+        (NANO - 1_500_000, NANO - 1_500_000, True),  # shortened, and it need not be
+        (NANO - 1_500_000, 0, False),  # shortened by what does not come back
+        (NANO - 1, NANO - 1, True),  # refused, and it need not be
+        (NANO - 1, 200_000, False),  # refused, and what comes back is not enough
+    ],
+)
+def test_money_on_its_way_is_worth_waiting_for_where_it_grants_more(held, moving, worth):
+    standings = [Standing(Limit("day", NANO, "d"), held=held, moving=moving)]
+    assert worth_waiting(need(), standings, grant(need(), standings)) is worth
 
 
 def test_pretend_money_counts_for_nothing():

@@ -83,6 +83,15 @@ def test_an_outcome_without_a_cost_goes_on_counting_at_what_was_held(ledger):
     assert standing(ledger) == (0, 100, 0)
 
 
+def test_what_was_held_just_now_may_come_back_soon(ledger):
+    ledger.reserve(intent(), [DAY], granting(100))
+    ledger.reserve(Attempt("d", 1, time.time(), "s"), [DAY], granting(7))
+    (found,) = ledger.standings([DAY])
+    assert (found.held, found.moving) == (107, 7)
+    ledger.given_up = time.time()
+    assert ledger.standings([DAY])[0].moving == 0
+
+
 def test_a_refusal_writes_nothing(ledger):
     with pytest.raises(BudgetExceededError, match="no money"):
         ledger.reserve(intent(), [DAY], granting(1_001))
@@ -188,7 +197,8 @@ def test_the_file_and_the_memory_count_the_same(tmp_path_factory, found):
         (row if row.status != "unknown" or row.error_type else intent_of(row), nano or 0)
         for row, nano in found
     ]
-    assert counted[0] == counted[1] == [standing_of(limit, ended) for limit in LIMITS]
+    young = time.time() - 600
+    assert counted[0] == counted[1] == [standing_of(limit, ended, young) for limit in LIMITS]
 
 
 def intent_of(row: Attempt) -> Attempt:

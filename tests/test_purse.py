@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
+import time
 import warnings
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from support.scripted import URL, USAGE, Scripted, settings_of
 
 from mmai_nb import ledger as room
-from mmai_nb.budgets import LEAST_TOKENS, USUAL_TOKENS
+from mmai_nb import purse
+from mmai_nb.budgets import LEAST_TOKENS, USUAL_TOKENS, Limit
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import (
@@ -35,7 +37,7 @@ from mmai_nb.errors import (
 from mmai_nb.ledger import Ledger
 from mmai_nb.options import make_request
 from mmai_nb.purse import reserved_tokens
-from mmai_nb.records import NANO, Alert, Completion, Usage
+from mmai_nb.records import NANO, Alert, Attempt, Completion, Usage
 
 pytestmark = pytest.mark.filterwarnings("ignore::mmai_nb.errors.BudgetWarning")
 
@@ -456,6 +458,87 @@ def test_the_attempt_is_held_while_it_is_on_its_way(build):
     assert holds(engine) == []
 
 
+def test_an_interrupt_before_anything_came_is_of_unknown_cost(build):
+    """The provider may have made, and billed, a whole answer by then."""
+    stop = KeyboardInterrupt()
+    stop.partial = Completion("", "small", Usage(10, 0, estimated=True))
+    engine, _ = build(stop, budget={"day": 5})
+    with pytest.raises(KeyboardInterrupt):
+        engine.ask(EASY)
+    assert len(holds(engine)) == 1
+    assert engine.costs().cost_usd.isna().all()
+
+
+def test_a_refused_length_says_who_had_set_it(build):
+    engine, _ = build(BadRequestError("max_tokens is too large: 4096"), budget={"day": 5})
+    with pytest.raises(BadRequestError) as caught:
+        engine.ask(EASY)
+    assert caught.value.__notes__ == ["max_tokens = 4,096 was sent since a budget is in force"]
+
+
+# -- money on its way
+
+
+def seconds_beside_another(engine: Engine, seconds: float) -> float:
+    """How long a call takes while another holds most of the money for so many seconds."""
+    inner, entered = engine._call, threading.Event()
+
+    def slow(*args: Any) -> Completion:
+        if not entered.is_set():
+            entered.set()
+            time.sleep(seconds)
+        return inner(*args)
+
+    engine._call = slow
+    other = threading.Thread(target=lambda: engine.ask("other", cache=False, model="small"))
+    other.start()
+    entered.wait(10)
+    begun = time.monotonic()
+    engine.ask(EASY, cache=False, model="small", timeout=20)
+    took = time.monotonic() - begun
+    other.join(10)
+    return took
+
+
+def test_a_call_waits_for_money_that_another_holds_on_its_way(build):
+    answer = of_tokens("short", 10)
+    engine, call = build(answer, budget={"day": least_of(build, USUAL_TOKENS + 900)})
+    assert 0.2 < seconds_beside_another(engine, 0.5) < 5
+    assert [sent(call, n)["max_tokens"] for n in range(2)] == [USUAL_TOKENS] * 2
+
+
+def test_it_does_not_wait_for_ever(build, monkeypatch):
+    monkeypatch.setattr(purse, "LONGEST_QUEUE", 0.3)
+    answer = of_tokens("short", 10)
+    engine, call = build(answer, budget={"day": least_of(build, USUAL_TOKENS + 900)})
+    assert 0.3 < seconds_beside_another(engine, 1.5) < 1.4
+    assert sent(call, 0)["max_tokens"] < 900
+
+
+def test_it_does_not_wait_for_the_same_money_twice(build, monkeypatch):
+    monkeypatch.setattr(purse, "LONGEST_QUEUE", 0.5)
+    engine, _ = build(budget={"day": least_of(build, 100)})
+    row = Attempt("dead", 1, time.time(), session="of a kernel that was killed")
+    plenty = [Limit("day", NANO, "d")]
+    engine.ledger.reserve(row, plenty, lambda _: (int(least(engine, tokens=99) * NANO), None))
+    for least_s, most_s in ((0.5, 3), (0, 0.4)):
+        begun = time.monotonic()
+        with pytest.raises(BudgetExceededError, match="held"):
+            engine.ask("another", model="small")
+        assert least_s <= time.monotonic() - begun < most_s
+
+
+def test_money_of_an_attempt_that_ended_is_not_waited_for(build):
+    lost = TimedOutError("no answer", retries=0)
+    lost.ambiguous = True
+    engine, _ = build(lost, budget={"day": least_of(build, USUAL_TOKENS)})
+    with pytest.raises(TimedOutError):
+        engine.ask(EASY, model="small")
+    begun = time.monotonic()
+    refused(engine, "another", model="small")
+    assert time.monotonic() - begun < 2
+
+
 # -- scopes
 
 
@@ -487,8 +570,6 @@ def test_a_days_budget_counts_all_kernels(build):
 
 
 def test_yesterdays_money_is_not_todays(build, monkeypatch):
-    import time
-
     engine, _ = build(budget={"day": 1.05 * COST})
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now - 86_400)
@@ -499,7 +580,7 @@ def test_yesterdays_money_is_not_todays(build, monkeypatch):
 
 
 @pytest.mark.parametrize("memory", [False, True])
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=10, max_size=25))
 def test_whatever_the_calls_cost_the_budget_holds(tmp_path_factory, memory, calls):
     folder = tmp_path_factory.mktemp("budget")
