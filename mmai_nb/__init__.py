@@ -18,8 +18,8 @@ The plan of the house. A module imports only from floors below its own; a test h
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else
-fallback tries one model after the other, each attempt a row of the ledger before it leaves →
-pricing → an Answer.
+fallback tries one model after the other, each attempt a row of the ledger before it leaves, with
+the money it may cost where a budget is in force → pricing → an Answer.
 """
 
 from __future__ import annotations

@@ -147,6 +147,9 @@ class Engine(Resources):
     ) -> Answer:
         """Route, look into the cache, else ask one model after the other; record and answer.
 
+        Where a budget is in force, each attempt reserves its money in the transaction of its intent
+        row: only after a miss, and before anything is sent.
+
         Args:
             request: what is asked, checked.
             on_text: gets each piece of text as it comes.

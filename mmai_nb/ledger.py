@@ -24,9 +24,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import cancel, holds, schema, tables
-from .budgets import LONGEST_CALL, Limit, Standing, standing_of
-from .errors import BudgetExceededError, LedgerWarning
+from . import schema, tables
+from .errors import LedgerWarning
+from .holds import Holding
 from .opening import (
     SLICE,
     TROUBLES,
@@ -44,7 +44,6 @@ from .opening import (
 from .reading import Reading
 from .records import Attempt
 from .selection import of_rows
-from .values import one_line
 
 __all__ = ["Ledger"]
 
@@ -53,29 +52,20 @@ T = TypeVar("T")
 PATIENCE = 1.0
 """Seconds a write waits for a lock in all, while nothing else is waiting to be written."""
 
-LONGEST_WAIT = 30.0
-"""Seconds a reservation waits for a lock: without it nothing may be sent."""
-
-CHECKED_WHOLE = 64_000_000
-"""Bytes up to which a file is checked whole before money is reserved by it; of a larger one only
-what money is counted by."""
-
 _values = attrgetter(*schema.COLUMNS)
 
 
-class Ledger(Reading):
+class Ledger(Reading, Holding):
     """The rows, and the sums over them.
 
     Safe in threads and over a fork: each thread of each process has a connection of its own.
 
     Args:
         path: the database, made at its first use; None keeps the rows in memory only.
-
-    Attributes:
-        given_up: money that was held before then, in seconds since the epoch, is not waited for.
     """
 
     def __init__(self, path: Path | None) -> None:
+        super().__init__()
         self.path = None if path is None else Path(path).expanduser().absolute()
         self._rows: dict[tuple[str, int], Attempt] = {}
         self._votes: list[tuple[float, str | None, str, str]] = []
@@ -84,10 +74,6 @@ class Ledger(Reading):
         self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
         self._writable: set[tuple[int, int]] = set()
         self._barred: str | None = None
-        self._held: dict[tuple[str, int], int] = {}  # without a file
-        self.given_up = 0.0
-        self._alerts: set[tuple[str, str, int]] = set()
-        self._sound = False
         self._ailing = self._last_chance = False
         self._finalizer = weakref.finalize(self, close_connections, self._connections)
 
@@ -150,117 +136,22 @@ class Ledger(Reading):
         rows = [row for row in (*found, *self._votes) if kind in (None, row[2])]
         return [(ts, call_id, what, json.loads(data)) for ts, call_id, what, data in rows]
 
-    # -- money
+    def _reach(self, patience: float | None, pause: Callable[[float], None]) -> sqlite3.Connection:
+        until = time.monotonic() + (PATIENCE if patience is None else patience)
+        return patiently(self._connection, until, pause)
 
-    def reserve(
-        self,
-        attempt: Attempt,
-        limits: Sequence[Limit],
-        grant: Callable[[list[Standing]], tuple[int, T]],
-        *,
-        patience: float = LONGEST_WAIT,
-    ) -> T:
-        """Write the intent and hold money for it, in one transaction, or neither of them.
-
-        Args:
-            attempt: the intent.
-            limits: the budgets that it counts for.
-            grant: gets what there is of each of them; gives the nano-dollars to hold and what
-                this returns, or raises: then nothing is written.
-            patience: seconds to wait for the lock.
-
-        Raises:
-            BudgetExceededError: the ledger cannot be read and written; and what `grant` raises.
-        """
-        if self.path is None:
-            return self._reserve_in_memory(attempt, limits, grant)
-        until = time.monotonic() + patience
-        try:
-            self._check_sound(until)
-            pending = self.pending
-            self._store(pending, patience)
-            self._forget(pending)
-            with self._transaction(until, cancel.pause) as db:
-                nano, granted = grant(holds.standings(db, limits, self._young()))
-                db.execute(tables.UPSERT, _row(attempt))
-                holds.hold(db, attempt, nano)
-        except (sqlite3.Error, OSError, BarredError) as error:
-            self._bar(error)
-            raise _unchecked(self.path, str(error)) from error
-        self._ailing = False
-        return granted
-
-    def _reserve_in_memory(
-        self,
-        attempt: Attempt,
-        limits: Sequence[Limit],
-        grant: Callable[[list[Standing]], tuple[int, T]],
-    ) -> T:
-        with self._guard():
-            nano, granted = grant(self._standings_in_memory(limits))
-            key = (attempt.call_id, attempt.attempt)
-            self._rows[key], self._held[key] = attempt, nano
-        return granted
-
-    def _standings_in_memory(self, limits: Sequence[Limit]) -> list[Standing]:
-        rows = [(row, self._held.get(key, 0)) for key, row in self._rows.items()]
-        return [standing_of(limit, rows, self._young()) for limit in limits]
-
-    def _young(self) -> float:
-        """From when on money that is held for an attempt on its way is expected back."""
-        return max(self.given_up, time.time() - LONGEST_CALL)
-
-    def standings(self, limits: Sequence[Limit]) -> list[Standing]:
-        """What there is of each budget; none where the ledger cannot be read."""
-        if self.path is None:
-            with self._guard():
-                return self._standings_in_memory(limits)
-        if self._barred is not None:
-            return []
-        try:
-            db = patiently(self._connection, time.monotonic() + PATIENCE)
-            return holds.standings(db, limits, self._young())
-        except (sqlite3.Error, OSError, BarredError) as error:
-            self._complain(error)
-            return []
-
-    def take_alert(self, scope: str, period: str, levels: Sequence[int]) -> bool:
-        """Whether the highest of these levels is yours to tell: no kernel has taken it before."""
-        taken = [(scope, period, level) for level in levels]
-        with self._guard():
-            if taken[-1] in self._alerts:
-                return False
-            self._alerts.update(taken)
-        if self.path is None or self._barred is not None:
-            return True
-        try:
-            with self._transaction(time.monotonic() + PATIENCE) as db:
-                return holds.take_alert(db, scope, period, levels, time.time())
-        except (sqlite3.Error, OSError, BarredError) as error:
-            self._complain(error)
-            return True
-
-    def _check_sound(self, until: float) -> None:
-        """Look for damage, once, before money is trusted to the file."""
-        if self._barred is not None:
-            raise BarredError(self._barred)
-        if self._sound:
-            return
-        assert self.path is not None
-        db = patiently(self._connection, until, cancel.pause)
-        whole = self.path.stat().st_size <= CHECKED_WHOLE
-        for table in ("",) if whole else ("(spend)", "(hold)", "(alert)"):
-            found = str(one(db, f"PRAGMA quick_check{table}"))
-            if found != "ok":
-                raise BarredError(f"it is damaged: {found.splitlines()[-1]}")
-        self._sound = True
+    def _catch_up(self, patience: float) -> None:
+        pending = self.pending
+        self._store(pending, patience)
+        self._forget(pending)
 
     @contextmanager
     def _transaction(
-        self, until: float, pause: Callable[[float], None] = time.sleep
+        self, patience: float | None = None, pause: Callable[[float], None] = time.sleep
     ) -> Iterator[sqlite3.Connection]:
         """All or nothing of what is written within; nobody else writes meanwhile."""
-        db = patiently(self._connection, until, pause)
+        until = time.monotonic() + (PATIENCE if patience is None else patience)
+        db = self._reach(patience, pause)
         patiently(partial(db.execute, "BEGIN IMMEDIATE"), until, pause)
         try:
             yield db
@@ -501,17 +392,6 @@ def _vote_rows(db: sqlite3.Connection) -> list[tuple[float, str | None, str, str
     if not one(db, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'vote'"):
         return []
     return db.execute("SELECT ts, call_id, kind, data FROM vote ORDER BY ts, id").fetchall()
-
-
-def _unchecked(path: Path, reason: str) -> BudgetExceededError:
-    reason = " ".join(reason.split())[:70]
-    return BudgetExceededError(
-        one_line(
-            f"the ledger cannot be written ({reason}), so the budget cannot be checked: mend "
-            f"{path.name} or set another ledger_path; %ai budget none takes budgets out"
-        ),
-        why="the ledger cannot be written, so the budget cannot be checked",
-    )
 
 
 def _row(attempt: Attempt) -> tuple[object, ...]:

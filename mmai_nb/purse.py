@@ -33,7 +33,8 @@ from .budgets import (
     worth_waiting,
 )
 from .errors import BudgetExceededError, BudgetWarning
-from .ledger import LONGEST_WAIT, Ledger
+from .holds import LONGEST_WAIT
+from .ledger import Ledger
 from .pricing import context_window, highest_price
 from .records import NANO, Alert, Attempt, Completion, Outlook, Request
 from .redaction import redact

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmai_nb import holds, schema
 from mmai_nb import ledger as room
-from mmai_nb import schema
 from mmai_nb.budgets import Limit, Standing, standing_of
 from mmai_nb.cancel import Stopped, stops_with
 from mmai_nb.errors import BudgetExceededError
@@ -382,7 +382,7 @@ def test_a_large_damaged_file_is_checked_where_the_money_is(path, monkeypatch):
     ledger.close()
     whole, begin = path.read_bytes(), (page - 1) * 4_096
     path.write_bytes(whole[:begin] + b"\xaa" * 4_096 + whole[begin + 4_096 :])
-    monkeypatch.setattr(room, "CHECKED_WHOLE", 0)
+    monkeypatch.setattr(holds, "CHECKED_WHOLE", 0)
     refused(Ledger(path))
 
 
