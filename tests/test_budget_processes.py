@@ -44,7 +44,7 @@ def scripted(request, spec, on_text):
     return Completion("x", spec.name, Usage(5, min(tokens, 400)), finish_reason="stop")
 
 
-engine = Engine(settings, call=scripted if url.endswith("9/v1") else None)
+engine = Engine(settings, call=scripted if url.endswith(":9/v1") else None)
 print("ready", flush=True)
 sys.stdin.readline()
 granted = refused = 0
