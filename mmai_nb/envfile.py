@@ -50,7 +50,8 @@ def _way_home(start: Path) -> list[Path]:
     except RuntimeError:
         return [start]
     way = [start, *start.parents]
-    return way[: way.index(home) + 1] if home in way else [start]
+    ends = [folder for folder in way if folder in (home, home.resolve())]
+    return way[: way.index(ends[0]) + 1] if ends else [start]
 
 
 def value_in(path: Path, variable: str) -> str:

@@ -8,9 +8,9 @@ import threading
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -106,17 +106,22 @@ class Resources:
         with self._lock:
             if not self._loads:
                 return
-            made = load_settings(sources=self._settings.key_sources if self._changes else None)
-            now = self._settings if self._changes else made
+            base = load_settings(sources=self._settings.key_sources if self._changes else None)
+            now = self._settings if self._changes else base
             found = self.finder.known if now.discover and not _wants_demo() else Found()
-            if found.models and not made.models:
-                made = lay_found(made, found.settings)
-            with suppress(ConfigError):
-                for changes in self._changes:
-                    made = change_settings(made, changes)
-                made = _detailed(made, found)
-                if made != self._settings:
-                    self._settings = made
+            made = self._with_changes(base)
+            if found.models and not base.models and (made is None or not made.models):
+                made = self._with_changes(lay_found(base, found.settings))
+            made = self._settings if made is None else _detailed(made, found)
+            if made != self._settings:
+                self._settings = made
+
+    def _with_changes(self, base: Settings) -> Settings | None:
+        """The settings with all that was configured since the start; None where it does not fit."""
+        try:
+            return reduce(change_settings, self._changes, base)
+        except ConfigError:
+            return None
 
     def look(self, *names: str, fresh: bool = False) -> None:
         """Ask the local servers what they have, if it is their turn, or models of theirs are named.
@@ -148,8 +153,9 @@ class Resources:
                 self._with_demo(changed)  # where nothing is configured, these name the demo's
             self._settings = _detailed(changed, self.finder.known)
             self._changes.append(plain(changes))
-            if roots & {"dotenv", "keyring", "discover"}:
-                self.reload()
+            by_chance = any(is_found(changed, name) for name in changed.models)
+            if by_chance or roots & {"dotenv", "keyring"}:
+                self.reload()  # what was configured goes before what was found
             client, self._client = self._client, None
             if "cache" in roots:
                 self._cache = None

@@ -128,9 +128,15 @@ def load_settings(
 
 
 def lay_found(settings: Settings, found: Mapping[str, Any]) -> Settings:
-    """The settings with what was found on this machine: models, and tiers where there are none."""
+    """The settings with what was found on this machine, save for what somebody said otherwise."""
+
+    def is_open(name: str, key: str) -> bool:
+        return origin_of(("models", name, key), settings.origin) in (FOUND, "default")
+
+    rows = found["models"].items()
+    models = {name: {k: v for k, v in row.items() if is_open(name, k)} for name, row in rows}
     layers = _Layers(settings)
-    layers.lay(FOUND, found)
+    layers.lay(FOUND, {**found, "models": models})
     return layers.settings()
 
 

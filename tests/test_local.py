@@ -227,6 +227,24 @@ def test_what_is_configured_stays_when_models_appear(build, ollama):
     assert engine.settings.timeout == 9.0
 
 
+def test_a_model_that_is_configured_goes_before_what_was_found(build, ollama):
+    engine = build(ollama=ollama.port)
+    engine.ask("hi")
+    row = {"base_url": ollama.base_url, "input_price": 0, "output_price": 0}
+    engine.configure({"models": {"mine": row}})
+    assert list(engine.settings.models) == ["mine"]
+    assert engine.ask("hello").model == "mine"
+    assert engine.ask("hello", model="ollama/qwen3:8b").model == "ollama/qwen3:8b"
+
+
+def test_a_found_model_may_be_changed_in_part(build, ollama):
+    engine = build(ollama=ollama.port)
+    engine.ask("hi")
+    engine.configure({"models": {"ollama/qwen3:8b": {"context_window": 4096}}})
+    assert engine.settings.models["ollama/qwen3:8b"].context_window == 4096
+    assert engine.ask("hello").model == "ollama/llama3.2"
+
+
 def test_taking_a_found_model_out_holds(build, ollama):
     engine = build(ollama=ollama.port)
     engine.ask("hi")
