@@ -16,7 +16,6 @@ import sqlite3
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
@@ -31,13 +30,12 @@ from .opening import (
     SLICE,
     TROUBLES,
     BarredError,
-    close_connections,
+    Connections,
+    Slot,
     is_foreign,
     make_tables,
     one,
-    open_file,
     patiently,
-    place,
     read_only,
     snapshot,
 )
@@ -71,11 +69,9 @@ class Ledger(Reading, Holding):
         self._votes: list[tuple[float, str | None, str, str]] = []
         self._listeners: list[Callable[[Attempt], None]] = []
         self._lock, self._pid = threading.Lock(), os.getpid()
-        self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
-        self._writable: set[tuple[int, int]] = set()
+        self._connections = None if self.path is None else Connections(self.path)
         self._barred: str | None = None
         self._ailing = self._last_chance = False
-        self._finalizer = weakref.finalize(self, close_connections, self._connections)
 
     # -- writing
 
@@ -173,7 +169,8 @@ class Ledger(Reading, Holding):
             if self.path is not None and (pending := self.pending):
                 self._store(pending, SLICE)
                 self._forget(pending)
-        close_connections(self._connections)
+        if self._connections is not None:
+            self._connections.close()
 
     def _write(self, attempt: Attempt) -> None:
         if self.path is None or self._barred is not None:
@@ -361,27 +358,24 @@ class Ledger(Reading, Holding):
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's own, with the tables of this version."""
-        db, key = self._opened(), place()
-        if key not in self._writable:
-            if not schema.fits(db):
-                make_tables(db)
-            self._writable.add(key)
-        return db
+        slot = self._slot()
+        if not slot.writable:
+            if not schema.fits(slot.db):
+                make_tables(slot.db)
+            slot.writable = True
+        return slot.db
 
     def _opened(self) -> sqlite3.Connection:
         """This thread's own, with the tables as they are: enough to read."""
+        return self._slot().db
+
+    def _slot(self) -> Slot:
         assert self.path is not None
-        if self._connections and not self.path.exists():
+        assert self._connections is not None
+        if len(self._connections) and not self.path.exists():
             # deleted while in use: rows must not go to a nameless file
-            close_connections(self._connections)
-        key = place()
-        if key not in self._connections:
-            alive = {other.ident for other in threading.enumerate()}
-            ended = [t for _, t in list(self._connections) if t not in alive]
-            close_connections(self._connections, ended)
-            self._writable.discard(key)
-            self._connections[key] = open_file(self.path)
-        return self._connections[key]
+            self._connections.close()
+        return self._connections.mine()
 
 
 _VOTE = "INSERT INTO vote(ts, call_id, kind, data) VALUES(?, ?, ?, ?)"

@@ -7,7 +7,8 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,13 +21,13 @@ __all__ = [
     "SLICE",
     "TROUBLES",
     "BarredError",
-    "close_connections",
+    "Connections",
+    "Slot",
     "is_foreign",
     "make_tables",
     "one",
     "open_file",
     "patiently",
-    "place",
     "read_only",
     "snapshot",
 ]
@@ -92,11 +93,6 @@ def snapshot(db: sqlite3.Connection) -> Iterator[None]:
             db.execute("ROLLBACK")
 
 
-def place() -> tuple[int, int]:
-    """Process and thread: a connection must not be used on after a fork."""
-    return os.getpid(), threading.current_thread().ident or 0
-
-
 def _prepare(db: sqlite3.Connection) -> None:
     """Make what an empty or older file lacks; a file that is not ours is refused, untouched."""
     # in this order, since another kernel may be making the table just now, in one transaction
@@ -160,11 +156,58 @@ def patiently(
             pause(0.005)
 
 
-def close_connections(
-    connections: dict[tuple[int, int], sqlite3.Connection], threads: Sequence[int] | None = None
-) -> None:
-    """Close those of the threads, or all; what a fork inherited is left, as SQLite demands."""
-    for pid, thread in list(connections):
-        if pid == os.getpid() and (threads is None or thread in threads):
-            with suppress(KeyError, sqlite3.Error):
-                connections.pop((pid, thread)).close()
+class Connections:
+    """One connection a thread, opened at its first use, and closed by that thread or with it.
+
+    Never by another thread: SQLite's module crashes the process when a connection is closed while
+    it is in use, and a thread's number is given again as soon as the thread has ended.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._round = 0
+        self._local = threading.local()
+        self._all: weakref.WeakSet[Slot] = weakref.WeakSet()
+
+    def mine(self) -> Slot:
+        """This thread's own; a new one after `close` and in the child of a fork.
+
+        Raises:
+            sqlite3.Error, OSError, BarredError: TROUBLES.
+        """
+        slot: Slot | None = getattr(self._local, "slot", None)
+        if slot is None or slot.pid != os.getpid() or slot.round != self._round:
+            slot = self._local.slot = None  # the old one is closed before a new one is opened
+            slot = self._local.slot = Slot(open_file(self.path), self._round)
+            self._all.add(slot)
+        return slot
+
+    def close(self) -> None:
+        """Close this thread's own now, and those of others when they would use them next."""
+        self._round += 1
+        self._local.slot = None
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._all)
+
+
+class Slot:
+    """A connection, and whether its file is known to have this version's tables."""
+
+    def __init__(self, db: sqlite3.Connection, round: int) -> None:
+        self.db, self.round, self.pid = db, round, os.getpid()
+        self.writable = False
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():
+            self.db.close()
+        else:
+            _inherited.append(self.db)
+
+
+_inherited: list[sqlite3.Connection] = []
+"""What a fork inherited is let be: closing it would let go the parent's locks, says SQLite."""

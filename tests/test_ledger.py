@@ -229,10 +229,37 @@ def test_the_connections_of_threads_that_ended_are_closed(ledger):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(ledger._connections) == 5
+    assert len(ledger._connections) == 0
     ledger.record(attempt("main"))
     assert len(ledger._connections) == 1
     assert len(ledger.frame()) == 6
+
+
+SHORT_LIVES = """
+import sys, threading
+from pathlib import Path
+from mmai_nb.ledger import Ledger
+from mmai_nb.records import Attempt
+
+ledger = Ledger(Path(sys.argv[1]))
+for turn in range(60):
+    threads = [
+        threading.Thread(target=ledger.record, args=(Attempt(f"{turn}-{n}", 1, 0.0, status="ok"),))
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+print(len(ledger.frame()))
+"""
+
+
+@pytest.mark.slow
+def test_many_short_lived_threads_do_not_close_each_others_connections(path):
+    command = [sys.executable, "-c", SHORT_LIVES, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "480")
 
 
 def test_without_a_path_the_rows_are_in_memory(tmp_path):
