@@ -103,7 +103,7 @@ class MmaiMagics(ConfiguredMagics):
         if line.startswith("-- "):  # asked even if it looks like a command
             return self._ask(line[3:], self.parser.parse_args([]))
         plain = line.removesuffix(";").rstrip()
-        command = command_for(plain, lambda: self.engine, self.parser.page())
+        command = command_for(plain, self._engine_here, self.parser.page())
         if command is not None:
             value = command()
             return value if plain == line else None
@@ -131,8 +131,7 @@ class MmaiMagics(ConfiguredMagics):
         from .display import view_for
         from .options import make_request
 
-        engine = self.engine
-        engine.notebook = self._notebook
+        engine = self._engine_here()
         var = options.var
         if var is not None and (not var.isidentifier() or keyword.iskeyword(var)):
             raise UsageError(f"--var {var[:40]!r} is no variable's name")
@@ -238,6 +237,11 @@ class MmaiMagics(ConfiguredMagics):
         if options.format == "code" and not options.quiet:
             self._ip.set_next_input(runnable_code(answer.text), replace=False)
         return answer
+
+    def _engine_here(self) -> Engine:
+        """The engine, which can tell from now on in which notebook it is asked."""
+        self.engine.notebook = self._notebook
+        return self.engine
 
     def _notebook(self) -> str | None:
         """The notebook's path: VS Code's variable, else what the environment tells."""

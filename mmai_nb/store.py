@@ -402,7 +402,8 @@ class JsonStore(joblib.StoreBackendBase):  # type: ignore[misc]  # joblib has no
             made = _made(item, now)
             write_json(path, {"meta": {"time": made}, "value": item})
             if made != now:
-                os.utime(path, (now, made))
+                with suppress(OSError):
+                    os.utime(path, (now, made))
         except (OSError, TypeError, ValueError, RecursionError) as error:
             if not self.ailing:
                 self.ailing = True

@@ -518,7 +518,7 @@ def test_a_full_or_read_only_disk_costs_no_answer_and_warns_once(cache, monkeypa
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         for key in other:
-            assert cache.fetch(key, Payer()) == flights.Fetched(ANSWER, "paid")
+            assert cache.fetch(key, Payer(), question=key) == flights.Fetched(ANSWER, "paid")
         assert cache.fetch(KEY, Payer()).how == "hit"
     assert [w.category for w in said] == [CacheWarning]
     assert str(cache.folder) in str(said[0].message)
@@ -597,6 +597,71 @@ def test_an_answer_that_json_cannot_hold_is_returned_with_a_warning(cache):
     with pytest.warns(CacheWarning, match="not kept"):
         assert cache.fetch(KEY, Payer({"text": {1, 2}})).value == {"text": {1, 2}}
     assert cache.size() == (0, 0)
+
+
+@pytest.mark.parametrize("call", ["open", "replace", "mkdir", "unlink", "utime", "stat", "scandir"])
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_whichever_call_of_the_system_fails_no_answer_is_lost(tmp_path, monkeypatch, call, nth):
+    really, made = getattr(os, call), 0
+
+    def failing(*args: Any, **options: Any) -> Any:
+        nonlocal made
+        inside = args and str(args[0]).startswith(str(tmp_path))
+        made += bool(inside)
+        if inside and made == nth:
+            raise OSError(5, "Input/output error")
+        return really(*args, **options)
+
+    question = cache_key({"q": 1})
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, failing)
+            cache = AnswerCache(tmp_path / "cache")
+            for text in ("one", "two"):
+                paid = cache.fetch(KEY, Payer({"text": text}), question=question, refresh=True)
+                assert paid.value == {"text": text}
+                found = cache.fetch(KEY, Payer({"text": "again"}), question=question)
+                assert found.value["text"] in (text, "again", "one")
+            cache.trim()
+    assert {w.category for w in said} <= {CacheWarning}
+    last = AnswerCache(tmp_path / "cache")
+    last.fetch(KEY, Payer({"text": "healed"}), question=question, refresh=True)
+    assert last.look(KEY) == {"text": "healed"}
+    assert list(last.answers_to(question)) == [(KEY, {"text": "healed"})]
+
+
+def test_an_answer_over_the_bound_is_returned_and_not_kept(cache, monkeypatch):
+    monkeypatch.setattr(store, "MOST_BYTES", 1_000)
+    large = {"text": "x" * 2_000}
+    with pytest.warns(CacheWarning, match="more than 1,000"):
+        assert cache.fetch(KEY, Payer(large)).value == large
+    assert cache.size() == (0, 0)
+    assert cache.fetch(KEY, Payer()).how == "paid"
+    assert cache.look(KEY) == ANSWER
+
+
+def test_a_planted_giant_is_not_read(cache, monkeypatch):
+    cache.fetch(KEY, Payer({"text": "x" * 2_000}))
+    monkeypatch.setattr(store, "MOST_BYTES", 1_000)
+    with pytest.warns(CacheWarning, match="cache entry damaged"):
+        assert cache.look(KEY) is None
+    assert cache.fetch(KEY, Payer()).how == "paid"
+
+
+def test_a_folder_that_may_only_be_read_still_answers(cache, monkeypatch):
+    question = cache_key({"q": 1})
+    cache.fetch(KEY, Payer(), question=question)
+    full_disk(monkeypatch, PermissionError)
+    for name in ("replace", "unlink", "utime"):
+        monkeypatch.setattr(os, name, lambda *_, **__: (_ for _ in ()).throw(PermissionError(13)))
+    reader = AnswerCache(cache.folder)
+    assert reader.look(KEY) == ANSWER
+    assert reader.fetch(KEY, Payer()).how == "hit"
+    assert list(reader.answers_to(question)) == [(KEY, ANSWER)]
+    assert len(list(reader.entries())) == 1
+    assert (reader.trim(), reader.clear(), reader.forget(KEY)) == (0, 0, False)
+    assert reader.look(KEY) == ANSWER
 
 
 # -- age, size, tidying up

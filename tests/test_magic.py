@@ -344,6 +344,21 @@ class TestCommands:
         assert "1 kept answer removed" in play("%ai cache clear").text
         assert "answers  0 in" in play("%ai cache").text
 
+    def test_offline_shows_as_it_is_when_the_variable_came_late(self, play, monkeypatch):
+        assert "offline = False   (default)" in play("%ai config offline").text
+        monkeypatch.setenv("MMAI_OFFLINE", "1")
+        assert "offline = True   (MMAI_OFFLINE)" in play("%ai config offline").text
+        assert "offline = False   (configure())" in play("%ai config offline false").text
+        assert play("%%ai\nhi").ok
+
+    def test_the_notebook_is_known_to_commands_before_any_question(self, play, tmp_path):
+        place = "/home/ada/one.ipynb"
+        play("%%ai\nhi")
+        play.shell.user_ns["__vsc_ipynb_file__"] = place
+        play("%%ai\nhello")
+        play.engine.notebook = lambda: None
+        assert "1 answer exported" in play(f"%ai cache export {tmp_path}/x.jsonl").text
+
     def test_config_shows_one_sets_one_and_shows_all(self, play):
         assert "temperature = None" in play("%ai config temperature").text
         assert "temperature = 0.5" in play("%ai config temperature 0.5").text

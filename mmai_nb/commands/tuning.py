@@ -10,7 +10,7 @@ from ..engine import Engine
 from ..errors import OptionError
 from ..pricing import context_window, list_price
 from ..saving import Where, save_settings
-from ..settings import Settings, explain_settings
+from ..settings import Settings, explain_settings, is_offline
 from ..sources import short_path
 from ..specs import kind_at
 from ..values import nearest, shown, similar
@@ -102,7 +102,7 @@ def _save(engine: Engine, where: Where) -> Page:
 
 
 def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
-    """Every setting with its source; folders that were not set as they come out."""
+    """Every setting with its source, as it comes out: folders that were not set, a late switch."""
     known = explain_settings(engine.settings)
     places = {
         "ledger_path": engine.settings.ledger_file,
@@ -111,6 +111,8 @@ def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
     for name, place in places.items():
         if known[name][0] is None:
             known[name] = (place, known[name][1])
+    if is_offline(engine.settings) and not known["offline"][0]:
+        known["offline"] = (True, "MMAI_OFFLINE")
     return known
 
 
