@@ -62,9 +62,13 @@ class Holding:
         """A connection that can write, after at most so many seconds of waiting for a lock."""
         raise NotImplementedError
 
-    def _transaction(
-        self, patience: float | None = None, pause: Callable[[float], None] = time.sleep
-    ) -> AbstractContextManager[sqlite3.Connection]:
+    def change(
+        self,
+        action: Callable[[sqlite3.Connection], T],
+        patience: float | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> T:
+        """What the action gives, done as one transaction."""
         raise NotImplementedError
 
     def _catch_up(self, patience: float) -> None:
@@ -103,14 +107,18 @@ class Holding:
                 self._rows[key], self._held[key] = attempt, nano
             return granted
         until = time.monotonic() + patience
+
+        def write(db: sqlite3.Connection) -> T:
+            nano, granted = decide(_standings(db, limits, self._young()))
+            row = tables.as_row(getattr(attempt, name) for name in COLUMNS)
+            db.execute(tables.UPSERT, row)
+            _hold(db, attempt, nano)
+            return granted
+
         try:
             self._check_sound(self.path, patience)
             self._catch_up(until - time.monotonic())
-            with self._transaction(until - time.monotonic(), cancel.pause) as db:
-                nano, granted = decide(_standings(db, limits, self._young()))
-                row = tables.as_row(getattr(attempt, name) for name in COLUMNS)
-                db.execute(tables.UPSERT, row)
-                _hold(db, attempt, nano)
+            granted = self.change(write, until - time.monotonic(), cancel.pause)
         except TROUBLES as error:
             raise _unchecked(self.path, self._bar(error)) from error
         self._ailing = False
@@ -139,8 +147,7 @@ class Holding:
         if self.path is None or self._barred is not None:
             return True
         try:
-            with self._transaction() as db:
-                return _take_alert(db, scope, period, levels)
+            return self.change(lambda db: _take_alert(db, scope, period, levels))
         except TROUBLES as error:
             self._complain(error)
             return True

@@ -17,7 +17,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -141,22 +141,6 @@ class Ledger(Reading, Holding):
         self._store(pending, patience)
         self._forget(pending)
 
-    @contextmanager
-    def _transaction(
-        self, patience: float | None = None, pause: Callable[[float], None] = time.sleep
-    ) -> Iterator[sqlite3.Connection]:
-        """All or nothing of what is written within; nobody else writes meanwhile."""
-        until = time.monotonic() + (PATIENCE if patience is None else patience)
-        db = self._reach(patience, pause)
-        patiently(partial(db.execute, "BEGIN IMMEDIATE"), until, pause)
-        try:
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:  # a full disk may have ended it already
-                db.execute("ROLLBACK")
-            raise
-
     @property
     def pending(self) -> list[Attempt]:
         """The rows that are in memory only."""
@@ -275,12 +259,18 @@ class Ledger(Reading, Holding):
 
     # -- for what stands beside the rows
 
-    def change(self, action: Callable[[sqlite3.Connection], T], patience: float | None = None) -> T:
+    def change(
+        self,
+        action: Callable[[sqlite3.Connection], T],
+        patience: float | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> T:
         """What the action gives, done to the file as one transaction.
 
         Args:
             action: writes to what stands beside the rows.
             patience: seconds to wait for the lock; default: as long as a row waits.
+            pause: waits for so many seconds; it may raise.
 
         Raises:
             sqlite3.Error, OSError, …: one of TROUBLES; nothing has changed then.
@@ -288,15 +278,26 @@ class Ledger(Reading, Holding):
         if self.path is None or self._barred is not None:
             raise BarredError(self._barred or "this ledger has no file")
         until = time.monotonic() + (PATIENCE if patience is None else patience)
-        db = patiently(self._connection, until)
-        patiently(partial(db.execute, "BEGIN IMMEDIATE"), until)
+        db = patiently(self._connection, until, pause)
+        patiently(partial(db.execute, "BEGIN IMMEDIATE"), until, pause)
         try:
             result = action(db)
             db.execute("COMMIT")
         finally:
+            self._end(db)
+        return result
+
+    def _end(self, db: sqlite3.Connection) -> None:
+        """End a transaction that is still open; one that will not end so ends with its connection.
+
+        Else it would swallow the rows that come after it, and lock the file for all kernels.
+        """
+        try:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-        return result
+        except sqlite3.Error:
+            assert self._connections is not None
+            self._connections.drop(db)
 
     def read(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
         """What the query gives for the file and the name of its rows, pending ones included."""
@@ -360,8 +361,11 @@ class Ledger(Reading, Holding):
         """This thread's own, with the tables of this version."""
         slot = self._slot()
         if not slot.writable:
-            if not schema.fits(slot.db):
-                make_tables(slot.db)
+            try:
+                if not schema.fits(slot.db):
+                    make_tables(slot.db)
+            finally:
+                self._end(slot.db)
             slot.writable = True
         return slot.db
 

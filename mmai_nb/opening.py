@@ -129,10 +129,10 @@ def make_tables(
     try:
         if not unless(db):  # nobody else was first
             schema.install(db)
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
     return True
 
 
@@ -189,6 +189,11 @@ class Connections:
         """Close this thread's own now, and those of others when they would use them next."""
         self._round += 1
         self._local.slot = None
+
+    def drop(self, db: sqlite3.Connection) -> None:
+        """Close this thread's own, which is `db`; the next use opens another."""
+        self._local.slot = None
+        db.close()
 
     def __len__(self) -> int:
         """How many are open."""

@@ -10,7 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -391,6 +391,45 @@ def test_a_ledger_of_a_newer_version_refuses(path):
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version={schema.SCHEMA + 1}")
     assert "upgrade" in refused(Ledger(path))
+
+
+class Failing(sqlite3.Connection):
+    """Fails at the n-th statement from now on, once or for ever."""
+
+    left, for_ever = -1, False
+
+    def execute(self, *args: Any) -> Any:
+        cls = type(self)
+        cls.left -= 1
+        if cls.left == 0 or (cls.for_ever and cls.left < 0):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(*args)
+
+
+@pytest.mark.parametrize("for_ever", [False, True])
+@pytest.mark.parametrize("nth", range(1, 25))
+def test_whichever_statement_fails_it_is_sent_only_with_its_intent_and_hold(
+    path, monkeypatch, nth, for_ever
+):
+    filled(path).close()
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *a, **k: connect(*a, **{"factory": Failing, **k})
+    )
+    monkeypatch.setattr(Failing, "left", nth)
+    monkeypatch.setattr(Failing, "for_ever", for_ever)
+    ledger, may_send = Ledger(path), False
+    with suppress(BudgetExceededError):
+        ledger.reserve(intent("new"), [DAY], granting(1))
+        may_send = True
+    monkeypatch.undo()
+    with closing(sqlite3.connect(path)) as db:
+        (rows,) = db.execute("SELECT COUNT(*) FROM attempt WHERE call_id = 'new'").fetchone()
+        (held,) = db.execute("SELECT COUNT(*) FROM hold").fetchone()
+    assert rows == held == may_send
+    if not may_send:
+        ledger.reserve(intent("new"), [DAY], granting(1))
+    ledger.close()
 
 
 def test_damage_found_later_refuses_too(path):
