@@ -229,6 +229,9 @@ _TABLES = (
     "data TEXT)",
 )
 
+_DERIVED = ("rollup", "latency", "spend")
+"""Tables that hold nothing but sums: they are made anew where they do not fit."""
+
 _MADE = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", " ".join(_TABLES))
 
 
@@ -292,10 +295,12 @@ def install(db: sqlite3.Connection) -> None:
 
     In a transaction of the caller's; `prepare` came before it.
     """
-    for statement in _TABLES:
-        db.execute(statement)
     for name in _TRIGGERS:
         db.execute(f"DROP TRIGGER IF EXISTS {name}")
+    for name in _DERIVED:
+        db.execute(f"DROP TABLE IF EXISTS {name}")
+    for statement in _TABLES:
+        db.execute(statement)
     rebuild(db)
     for name, body in _TRIGGERS.items():
         db.execute(f"CREATE TRIGGER {name} {body}")
@@ -306,9 +311,8 @@ def install(db: sqlite3.Connection) -> None:
 def rebuild(db: sqlite3.Connection) -> None:
     """Sum the rollup up anew from the attempts, in a transaction of the caller's."""
     totals = ", ".join(f"SUM({name})" for name in _SUMS)
-    db.execute("DELETE FROM rollup")
-    db.execute("DELETE FROM latency")
-    db.execute("DELETE FROM spend")
+    for name in _DERIVED:
+        db.execute(f"DELETE FROM {name}")
     db.execute(
         f"INSERT INTO rollup({_KEY}, {', '.join(_SUMS)}) "
         f"SELECT {_KEY}, {totals} FROM ({sums_of('attempt')}) GROUP BY {_KEY}"

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmai_nb import schema, tables
-from mmai_nb.ledger import Ledger
 from mmai_nb.records import Attempt
 
 SUMS = ", ".join((*schema.ROLLUP_KEY, *schema.ROLLUP_SUMS, "fell"))
@@ -140,20 +139,3 @@ def test_a_duration_that_cannot_be_goes_into_an_outer_bucket(seconds):
         schema.latency_bucket(1e-4),
         schema.latency_bucket(1e6),
     )
-
-
-def test_a_file_of_the_first_version_gets_its_rollup(tmp_path):
-    path = tmp_path / "ledger.sqlite3"
-    db = sqlite3.connect(path, isolation_level=None)
-    db.execute(schema.create("attempt"))
-    write(db, Attempt("a", 1, 0.0, request_model="small", status="ok", cost_nano=7))
-    db.execute(f"PRAGMA application_id={schema.APPLICATION}")
-    db.execute("PRAGMA user_version=1")
-    db.close()
-    ledger = Ledger(path)
-    ledger.record(Attempt("b", 1, 0.0, request_model="small", status="ok", cost_nano=5))
-    ledger.close()
-    db = sqlite3.connect(path)
-    assert db.execute("SELECT calls, cost_nano FROM rollup").fetchall() == [(2, 12)]
-    assert db.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA,)
-    db.close()
