@@ -16,6 +16,7 @@ from .offline import demo_models
 from .recording import check_key
 from .records import Request, Route
 from .settings import ModelSpec, Settings, is_offline
+from .values import one_line, shown
 
 __all__ = [
     "Hindrance",
@@ -60,7 +61,7 @@ def why_lost(error: MmaiError, settings: Settings, request: Request) -> Hindranc
     """
     if is_offline(settings):
         missing = isinstance(error, MissingKeyError)
-        return Hindrance("offline", offline_error("a model", request) if missing else error)
+        return Hindrance("offline", offline_error(None, request) if missing else error)
     return None if settings.models else Hindrance("no model is configured", error)
 
 
@@ -84,16 +85,18 @@ def why_not_demo(cache: AnswerCache, settings: Settings, request: Request) -> Hi
     Offline it does so only for who never had a real answer: else one is missing, and that is said.
     """
     stops = is_offline(settings) and cache.knows_questions
-    return Hindrance("no model is configured", offline_error("a model", request) if stops else None)
+    return Hindrance("no model is configured", offline_error(None, request) if stops else None)
 
 
-def offline_error(name: str, request: Request) -> OfflineError:
-    """What is raised where the model would have to be asked."""
+def offline_error(name: str | None, request: Request) -> OfflineError:
+    """What is raised where this model, or any, would have to be asked."""
     way_out = "%ai config offline false (ai.configure(offline=False)) allows it"
+    who = "no model" if name is None else shown(name)
+    ban = "may be asked" if name is None else "may not be asked"
     if not request.cache or request.refresh:
-        return OfflineError(f"offline: this asks past the cache, so {name} must answer; {way_out}")
+        return OfflineError(one_line(f"offline: this asks past the cache, {who} {ban}; {way_out}"))
     return OfflineError(
-        f"offline: the answer is not in the cache, and {name} may not be asked; {way_out}"
+        one_line(f"offline: the answer is not in the cache, and {who} {ban}; {way_out}")
     )
 
 

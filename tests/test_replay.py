@@ -86,7 +86,7 @@ def test_offline_any_models_answer_is_replayed_and_the_footer_says_which(build):
 
 def test_offline_without_an_answer_is_one_clear_line_and_nothing_is_sent(build):
     engine, call = build(offline=True)
-    with pytest.raises(OfflineError, match="small may not be asked") as caught:
+    with pytest.raises(OfflineError, match="'small' may not be asked") as caught:
         engine.ask("hi", model="small")
     assert "offline false" in one_line(caught.value)
     assert not call.calls
@@ -245,8 +245,17 @@ def test_offline_the_demo_stands_in_only_for_who_never_had_a_real_answer(build, 
 
 def test_offline_with_nothing_configured_in_a_script_is_an_offline_error(build):
     engine, _ = build(settings=Settings(offline=True))
-    with pytest.raises(OfflineError):
+    with pytest.raises(OfflineError, match="no model may be asked"):
         engine.ask("hi")
+
+
+def test_a_long_name_does_not_make_the_error_long(build):
+    models = {"m" * 190: {"base_url": URL, "input_price": 1, "output_price": 1}}
+    engine, _ = build(offline=True, models=models, tiers=[])
+    for options in ({}, {"cache": False}):
+        with pytest.raises(OfflineError) as caught:
+            engine.ask("hi", model="m" * 190, **options)
+        assert "offline false" in one_line(caught.value)
 
 
 def test_the_demos_answers_are_never_replayed_for_a_real_model(build, in_ipython):
