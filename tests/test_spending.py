@@ -66,12 +66,28 @@ def test_stats_shows_the_totals_and_then_a_table(engine, run):
         "saved    $0.002 by the cache, $0.003 by routing",
         "trouble  50 % of 2 attempts failed, 0 % of the calls fell back",
         "latency  half within 1 s, 95 % within 1 s",
-        "tokens   20 in (0 from a provider's cache), 10 out (0 reasoning)",
+        "tokens   20 in (0 cached by providers), 10 out (0 reasoning)",
         "",
         "model calls cached    cost fell failed p50 p95  saved",
         "    m     2   50 %  $0.002  0 %    0 % 1 s 1 s $0.005",
         "  big     1      – unknown  0 %  100 %   –   –  $0.00",
     ]
+
+
+def test_money_that_is_not_known_is_never_0(engine, run):
+    fill(
+        engine,
+        some("a", cost_nano=None),
+        some("b", cache_hit=True, cost_nano=0),
+        some("c", request_model="n", tag="x", cache_hit=True, cost_nano=0, saved_nano=2_000_000),
+        some("d", request_model="n", tag="x"),
+    )
+    lines = repr(run("stats")).splitlines()
+    assert "cost     $0.002, $0.0005 a call, and 1 attempt of unknown price" in lines
+    assert lines[-2].endswith("$0.002+?")  # what routing saved is not known
+    assert lines[-1].split()[-1] == "unknown"
+    assert "unknown by routing" in lines[2]
+    assert repr(run("stats tag")).splitlines()[-1].split()[0] == "–"
 
 
 def test_stats_of_an_empty_ledger_say_so(run):

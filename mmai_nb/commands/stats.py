@@ -22,7 +22,7 @@ __all__ = ["COMMANDS", "Stats"]
 
 WORDS = ("today", "week", "month", "year", "all", "7d", "30d")
 MOST_SHOWN = 40
-LONGEST_NAME = 20
+LONGEST_NAME = 18
 
 _DAYS = re.compile(r"\b(\d+) +(?:d|days?)\b")
 
@@ -62,23 +62,19 @@ class Stats:
 
     def _table(self) -> DataFrame:
         frame = self.frame.head(MOST_SHOWN)
-        shown = frame[list(self.by)].map(
-            lambda name: short_name(name, LONGEST_NAME), na_action="ignore"
-        )
+        shown = frame[list(self.by)].fillna("–").map(lambda name: short_name(name, LONGEST_NAME))
         if len(self.totals) > 1:
             shown["money"] = frame["simulated"].map({True: "pretend", False: "real"})
         shown["calls"] = frame["calls"].map("{:,}".format)
         shown["cached"] = frame["cache_hit_rate"].map(_percent)
-        shown["cost"] = [
-            _cost(usd, unknown)
-            for usd, unknown in zip(frame["cost_usd"], frame["unknown_cost"], strict=True)
-        ]
+        costs = zip(frame["cost_usd"], frame["unknown_cost"], strict=True)
+        shown["cost"] = [_money([usd], more=bool(unknown)) for usd, unknown in costs]
         shown["fell"] = frame["fallback_rate"].map(_percent)
         shown["failed"] = frame["error_rate"].map(_percent)
         shown["p50"] = frame["p50_s"].map(_seconds)
         shown["p95"] = frame["p95_s"].map(_seconds)
-        saved = frame["saved_by_cache_usd"].fillna(0) + frame["saved_by_routing_usd"].fillna(0)
-        shown["saved"] = saved.map(format_usd)
+        parts = zip(frame["saved_by_cache_usd"], frame["saved_by_routing_usd"], strict=True)
+        shown["saved"] = [_money(usd) for usd in parts]
         return shown
 
     def _rest(self) -> str:
@@ -95,17 +91,20 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
     yield f"calls    {row['calls']:,} ({period}){share}"
     each = "" if math.isnan(per_call) else f", {format_usd(per_call)} a call"
     more = f", and {_count(unknown, 'attempt')} of unknown price" if unknown else ""
-    yield f"cost     {format_usd(row['cost_usd'])}{each}{more}"
-    by_cache, by_routing = row["saved_by_cache_usd"], row["saved_by_routing_usd"]
-    yield f"saved    {format_usd(by_cache)} by the cache, {format_usd(by_routing)} by routing"
+    yield f"cost     {_money([row['cost_usd']])}{each}{more}"
+    by_cache, by_routing = (
+        _money([row["saved_by_cache_usd"]]),
+        _money([row["saved_by_routing_usd"]]),
+    )
+    yield f"saved    {by_cache} by the cache, {by_routing} by routing"
     failed, fell = _percent(row["error_rate"]), _percent(row["fallback_rate"])
     attempts = _count(row["attempts"], "attempt")
     yield f"trouble  {failed} of {attempts} failed, {fell} of the calls fell back"
     if not math.isnan(row["p50_s"]):
         yield f"latency  half within {_seconds(row['p50_s'])}, 95 % within {_seconds(row['p95_s'])}"
     yield (
-        f"tokens   {row['input_tokens']:,} in ({row['cache_read_tokens']:,} from a provider's "
-        f"cache), {row['output_tokens']:,} out ({row['reasoning_tokens']:,} reasoning)"
+        f"tokens   {row['input_tokens']:,} in ({row['cache_read_tokens']:,} cached by providers), "
+        f"{row['output_tokens']:,} out ({row['reasoning_tokens']:,} reasoning)"
     )
 
 
@@ -135,10 +134,12 @@ def _seconds(seconds: float) -> str:
     )
 
 
-def _cost(usd: float, unknown: int) -> str:
-    if math.isnan(usd):
+def _money(parts: Sequence[float], *, more: bool = False) -> str:
+    """The sum of what is known of the parts; "+?" tells that something is not."""
+    known = [usd for usd in parts if not math.isnan(usd)]
+    if not known:
         return "unknown"
-    return f"{format_usd(usd)}{'+?' if unknown else ''}"
+    return f"{format_usd(sum(known))}{'+?' if more or len(known) < len(parts) else ''}"
 
 
 def _stats(rest: str, engine: EngineGetter) -> Command | None:
@@ -177,8 +178,7 @@ The figures of all calls, then a row for each group: by model, or by one or seve
     %ai stats day model 7d
 
 PERIOD is today, week (since Monday), month, year, all, or a number of days, today among them.
-Beside another period, month is a group. Behind a cost, "+?" stands for attempts of
-unknown price. The same as a DataFrame:
+Beside another period, month is a group. "+?" stands for what is not known. As a DataFrame:
 
     import mmai_nb as ai
     ai.summary(["day", "model"], since="7d")""",
