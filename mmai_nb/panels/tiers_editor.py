@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..engine import Engine
+from ..errors import MmaiError
 from ..settings import Tier
 from .looks import message
 
@@ -102,7 +103,7 @@ class TiersEditor:
     def _bound(self, tier: Tier, change: Any) -> None:
         try:
             self._replace(tier, {"up_to": float(change["new"])})
-        except Exception:
+        except (MmaiError, ValueError):
             change["owner"].value = tier.up_to
             raise
 
