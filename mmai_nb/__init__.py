@@ -11,6 +11,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     4  saving comparison fallback purse keeping options routing offline texts wire
     3  pricing settings side_by_side ledger
     2  braces charts checks complexity demo exchanges specs caching reading holds
+    2  price_data
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
     1  discovery call_log opening word_index exporting
     0  cancel verdicts errors records markup redaction store schema frames values providers
@@ -100,6 +101,7 @@ _WHERE = {
             "last",
             "on_alert",
             "summary",
+            "update_prices",
             "win_rates",
         )
     },

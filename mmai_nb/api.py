@@ -19,6 +19,7 @@ from .comparison import Comparison
 from .engine import default_engine
 from .errors import OptionError
 from .options import make_request
+from .pricing import PriceUpdate
 from .reading import MOST_ROWS
 from .records import Alert, Message, OnText, Route
 from .selection import Filters, Moment, Names
@@ -46,6 +47,7 @@ __all__ = [
     "on_alert",
     "plan",
     "summary",
+    "update_prices",
     "win_rates",
 ]
 
@@ -374,6 +376,16 @@ def history(
 def win_rates() -> DataFrame:
     """A row per model: votes on comparisons it stood in, won, tied, lost, and its share of wins."""
     return default_engine().win_rates()
+
+
+def update_prices() -> PriceUpdate:
+    """Fetch newer prices from genai-prices, for this process; nothing else ever does.
+
+    Raises:
+        OptionError: nothing may be sent just now.
+        ConnectionFailedError, TimedOutError, BadResponseError: the old prices stay in force.
+    """
+    return default_engine().update_prices()
 
 
 def last() -> Answer | None:

@@ -76,7 +76,7 @@ class MmaiMagics(ConfiguredMagics):
         return self._run(line, cell, local_ns)
 
     def _run(self, line: str, cell: str | None, local_ns: Mapping[str, Any] | None) -> Any:
-        from .errors import MmaiError, OptionError
+        from .errors import ConfigError, MmaiError, OptionError
         from .values import one_line
 
         self._local = local_ns or {}
@@ -88,6 +88,10 @@ class MmaiMagics(ConfiguredMagics):
             if not self.short_errors:
                 self._show_traceback_of(error)
             raise
+        except ImportError as error:
+            library = (error.name or "a library").partition(".")[0]
+            hint = f"{library} cannot be imported: pip install {library} ({error})"
+            raise ConfigError(one_line(hint)) from error
 
     def _show_traceback_of(self, error: Exception) -> None:
         """Let IPython show the error as it shows others, not as one line."""

@@ -82,6 +82,8 @@ def make_request(prompt: str | None, settings: Settings, **given: Any) -> Asked:
 def _options(given: Mapping[str, Any]) -> _Options:
     known = [field.name for field in fields(_Options)]
     for name in given:
+        if name in KEY_WORDS:
+            raise OptionError(f"{name} is no option: set the key in an environment variable")
         if name not in known:
             raise OptionError(f"no option {shown(name)}{nearest(name, known)}")
     options = _Options(**{name: simple(value) for name, value in given.items()})

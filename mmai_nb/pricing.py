@@ -3,27 +3,38 @@
 The order of the prices: the user's own, the cost the server reports, genai-prices, unknown. The
 arithmetic is exact decimal; only the sum is rounded, half up, to 10**-9 USD.
 
-Prices, windows and dates are those bundled with genai-prices, imported at its first use; it never
-goes to the network by itself.
+Prices, windows and dates are those bundled with genai-prices, imported at its first use; only
+`update_prices` asks the network for newer ones.
 """
 
 from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from .errors import PriceWarning
+from .price_data import DEADLINE, fetch, snapshot, source
 from .providers import LOCAL, known_providers, provider_of
 from .records import NANO, Cost, Usage
 
 if TYPE_CHECKING:
     from .specs import ModelSpec
 
-__all__ = ["HighestPrice", "ListPrice", "context_window", "highest_price", "list_price", "price"]
+__all__ = [
+    "HighestPrice",
+    "ListPrice",
+    "PriceUpdate",
+    "context_window",
+    "highest_price",
+    "list_price",
+    "price",
+    "update_prices",
+]
 
 MOST_TOKENS = 10**9
 MOST_USD = 10**9
@@ -38,14 +49,60 @@ _lock = threading.Lock()
 class ListPrice:
     """Prices in USD per million tokens; None where unknown.
 
-    `source` is user, free, genai-prices or unknown. `date` is the day since which a dated price
-    holds, as YYYY-MM-DD.
+    `source` is user, free, pretend, genai-prices or unknown. `date` is the day since which a dated
+    price holds, as YYYY-MM-DD.
     """
 
     input_usd: Decimal | None = None
     output_usd: Decimal | None = None
     source: str = "unknown"
     date: str | None = None
+
+    @property
+    def said(self) -> str:
+        """Where the price is from, and of which day it is, for readers."""
+        if self.source != "genai-prices":
+            return {"user": "yours"}.get(self.source, self.source)
+        return f"genai-prices since {self.date}" if self.date else source()
+
+
+@dataclass(frozen=True, slots=True)
+class PriceUpdate:
+    """What newer price data have changed.
+
+    Attributes:
+        old: where the prices were from, in words.
+        new: where they are from now.
+        changed: the models whose price is another now: name, old and new price.
+    """
+
+    old: str
+    new: str
+    changed: tuple[tuple[str, ListPrice, ListPrice], ...] = ()
+
+
+def update_prices(
+    specs: Iterable[ModelSpec], *, url: str | None = None, deadline: float = DEADLINE
+) -> PriceUpdate:
+    """Fetch newer price data and put them in force until this process ends; on failure nothing is.
+
+    Args:
+        specs: the models whose changes are told.
+        url: where the data are; default: where genai-prices publishes them.
+        deadline: seconds it may take in all.
+
+    Raises:
+        ConnectionFailedError, TimedOutError, BadResponseError: the old prices stay in force.
+    """
+    old, before = source(), [(spec, list_price(spec)) for spec in specs]
+    fetch(url, deadline)
+    after = [(spec.name, was, list_price(spec)) for spec, was in before]
+    changed = (row for row in after if _amounts(row[1]) != _amounts(row[2]))
+    return PriceUpdate(old, source(), tuple(changed))
+
+
+def _amounts(price: ListPrice) -> tuple[Decimal | None, Decimal | None]:
+    return price.input_usd, price.output_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +153,7 @@ def context_window(spec: ModelSpec) -> int | None:
 def list_price(spec: ModelSpec) -> ListPrice:
     """The model's price of today, of the lowest step where it rises with the prompt's length."""
     if spec.input_price is not None and spec.output_price is not None:
-        source = "free" if _is_free(spec) else "user"
+        source = "pretend" if spec.simulated else "free" if _is_free(spec) else "user"
         return ListPrice(spec.input_price, spec.output_price, source)
     found = _lookup(spec)
     if found is None:
@@ -182,17 +239,16 @@ def _lookup(spec: ModelSpec) -> tuple[Any, Any] | None:
     owner = known.get(served_by) or known.get(spec.provider)
     if owner is None and served_by == LOCAL:
         return None
-    from genai_prices.data_snapshot import get_snapshot
-
-    snapshot = get_snapshot()
-    ids = {provider.id for provider in snapshot.providers}
+    data = snapshot()
+    ids = {provider.id for provider in data.providers}
     if owner is not None:
         ways: list[tuple[str | None, str | None]] = [(owner.prices, None)]
     else:
         ways = [(None, spec.base_url), *([(spec.provider, None)] if spec.provider in ids else [])]
     for provider_id, url in ways:
         try:
-            return snapshot.find_provider_model(spec.model, None, provider_id, url)
+            found: tuple[Any, Any] = data.find_provider_model(spec.model, None, provider_id, url)
+            return found
         except LookupError:
             continue
     return None
@@ -250,7 +306,8 @@ def _warn_once(spec: ModelSpec) -> None:
         _warned.add(which)
     warnings.warn_explicit(  # no line of this package: it would say nothing to the reader
         f"the price of {spec.name} is unknown, so its cost shows as NaN: set its input_price and "
-        "output_price (USD per million tokens, 0 for free)",
+        f'output_price: %ai config models.{spec.name}.price "INPUT OUTPUT" '
+        "(USD per million tokens, 0 for free)",
         PriceWarning,
         filename="mmai_nb",
         lineno=0,

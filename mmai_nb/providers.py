@@ -31,6 +31,7 @@ __all__ = [
     "ollama_address",
     "preset_models",
     "preset_settings",
+    "price_data_released",
     "provider_of",
 ]
 
@@ -97,11 +98,21 @@ LOCAL_SERVERS = MappingProxyType(
 
 
 @cache
+def _presets() -> dict[str, Any]:
+    text = (files(__package__) / "data" / "presets.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def price_data_released() -> Mapping[str, str]:
+    """The days, as YYYY-MM-DD, on which the versions of genai-prices that we know came out."""
+    return MappingProxyType(dict(_presets()["price_data"]))
+
+
+@cache
 def known_providers() -> Mapping[str, Provider]:
     """All providers of data/presets.toml by name, in its order."""
-    text = (files(__package__) / "data" / "presets.toml").read_text(encoding="utf-8")
     found = {}
-    for name, row in tomllib.loads(text)["providers"].items():
+    for name, row in _presets()["providers"].items():
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
         found[name] = Provider(name=name, **fields)
     return MappingProxyType(found)

@@ -32,6 +32,7 @@ from .interpolation import user_secret
 from .keys import refusal
 from .ledger import Ledger
 from .offline import demo_models, demo_tiers, serve_demo
+from .pricing import PriceUpdate, update_prices
 from .providers import LOCAL_SERVERS, is_loopback, local_model
 from .purse import Listeners, Purse, budget_frame
 from .recording import fingerprint, notebook_name
@@ -326,6 +327,18 @@ class Resources:
         """
         found = (name for name in self.finder.known.models if name.startswith(typed))
         return list(dict.fromkeys((*self.settings_for_display.names(typed), *found)))
+
+    def update_prices(self, url: str | None = None) -> PriceUpdate:
+        """Fetch newer price data; see `pricing.update_prices`.
+
+        Raises:
+            OptionError: nothing may be sent just now.
+        """
+        if is_offline(self.settings):
+            raise OptionError(
+                "nothing is fetched while offline: unset MMAI_OFFLINE, or %ai config offline false"
+            )
+        return update_prices(self.settings_for_display.models.values(), url=url)
 
     def _with_demo(self, settings: Settings, *, only: bool = False) -> Settings:
         """The settings with the demo's models and tiers; `only`: without a default model."""

@@ -121,15 +121,22 @@ class ModelSpec(_Frozen):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if (self.input_price is None) != (self.output_price is None):
-            raise ValueError("input_price and output_price go together: set both, 0 where free")
+            raise ValueError(f"input_price and output_price go together: {self._both(2)}")
         if self.cache_read_price is not None and self.input_price is None:
-            raise ValueError("cache_read_price needs input_price and output_price")
+            raise ValueError(f"cache_read_price needs both others: {self._both(3)}")
         in_clear = self.base_url.lower().startswith("http://") and not is_loopback(self.base_url)
         if in_clear and self.api_key_env and not self.allow_insecure:
             raise ValueError(
                 "the key would travel in clear over http: use https, or allow_insecure = true"
             )
         return self
+
+    def _both(self, prices: int) -> str:
+        """What to type to set prices that belong together."""
+        given = (self.input_price, self.output_price, self.cache_read_price)[:prices]
+        words = zip(given, ("INPUT", "OUTPUT", "CACHED"), strict=False)
+        typed = " ".join(name if value is None else str(value) for value, name in words)
+        return f'%ai config models.{self.name}.price "{typed}"'
 
 
 class Tier(_Frozen):

@@ -15,6 +15,7 @@ from . import (
     asking,
     budgeting,
     history,
+    prices,
     showing,
     spending,
     stats,
@@ -42,6 +43,7 @@ FAMILIES: Mapping[str, tuple[Subcommand, ...]] = {
     "models and settings": (
         *tuning.COMMANDS,
         *unlocking.COMMANDS,
+        *prices.COMMANDS,
         *aliases.family(lambda: _BY_NAME),
     ),
     "questions and answers": asking.COMMANDS,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from ..markup import clean_text, escape
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-__all__ = ["Command", "Page", "noted", "short_name"]
+__all__ = ["Command", "Page", "short_name"]
 
 Command = Callable[[], Any]
 """Runs a subcommand whose words were read; gives what is shown."""
@@ -38,21 +35,3 @@ class Page(str):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": str(self), "text/html": self.html}
-
-
-def noted(frame: DataFrame, lines: Sequence[str]) -> DataFrame:
-    """The frame, with lines of text below it where it is shown; what is made of it has none."""
-    if not lines:
-        return frame
-    import pandas as pd
-
-    below = Page("\n".join(lines))
-
-    class Noted(pd.DataFrame):
-        def __repr__(self) -> str:
-            return f"{super().__repr__()}\n\n{below}"
-
-        def _repr_html_(self) -> str:
-            return f"{super()._repr_html_()}{below.html}"  # type: ignore[misc]
-
-    return Noted(frame)

@@ -57,6 +57,8 @@ def _newest(
     engine: Engine, rows: int, kind: str = "model", names: Sequence[str] | None = None
 ) -> DataFrame:
     """The ledger's newest rows, in the columns that fit a screen; ai.costs() has them all."""
+    from .table import Table
+
     frame = engine.costs(limit=rows, **{kind: names})
     frame["time"] = frame["ts"].dt.tz_convert("tzlocal()").dt.strftime("%m-%d %H:%M")
     tokens = frame["input_tokens"].astype("string") + "→" + frame["output_tokens"].astype("string")
@@ -66,7 +68,8 @@ def _newest(
     )
     frame["cached"] = frame["cache_hit"].map({True: "yes", False: ""})
     columns = ["time", "request_model", "tokens", "cost_usd", "cached", "status"]
-    return frame[columns].set_index("time")
+    table = frame[columns].set_index("time")
+    return Table.of(table, empty="no calls yet: ask something with %%ai or %ai")
 
 
 def _export(rest: str, engine: EngineGetter) -> Command | None:

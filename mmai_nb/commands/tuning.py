@@ -14,7 +14,8 @@ from ..settings import Settings, explain_settings, is_offline
 from ..sources import short_path
 from ..specs import kind_at
 from ..values import nearest, shown, similar
-from .page import Command, Page, noted
+from .page import Command, Page
+from .prices import price_change, price_page
 from .registry import EngineGetter, Subcommand
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def _models(rest: str, engine: EngineGetter) -> Command | None:
 
 
 def _models_frame(engine: Engine, word: str = "") -> DataFrame:
-    import pandas as pd
+    from .table import Table
 
     engine.look(fresh=True)
     settings = engine.settings_for_display
@@ -41,22 +42,23 @@ def _models_frame(engine: Engine, word: str = "") -> DataFrame:
         rows.append(
             {
                 "model": spec.name,
-                "provider": spec.provider,
                 "tiers": ", ".join(t.name for t in settings.tiers if spec.name in t.chain),
                 "input_price": _float(price.input_usd),
                 "output_price": _float(price.output_usd),
                 "window": context_window(spec),
+                "price_source": price.said,
                 "key": engine.key_state(spec),
-                "price_source": " ".join(filter(None, (price.source, price.date))),
             }
         )
     if word and not rows:
         hint = nearest(word, settings.names()) or "; %ai models shows them all"
         raise OptionError(f"no model matches {shown(word)}{hint}")
-    frame = pd.DataFrame(rows).set_index("model") if rows else pd.DataFrame()
-    if rows:
-        frame["window"] = frame["window"].astype("Int64")
-    return noted(frame, _also(engine))
+    table = Table(rows, columns=_COLUMNS).set_index("model")
+    table["window"] = table["window"].astype("Int64")
+    return Table.of(table, below=_also(engine))
+
+
+_COLUMNS = ("model", "tiers", "input_price", "output_price", "window", "price_source", "key")
 
 
 def _also(engine: Engine) -> list[str]:
@@ -82,12 +84,15 @@ def _config(rest: str, engine: EngineGetter) -> Command | None:
 
 
 def _explained(engine: Engine, key: str = "") -> Any:
-    import pandas as pd
-
     known = _effective(engine)
     if not key:
+        from .table import Table
+
         rows = [(name, _shown(value), source) for name, (value, source) in known.items()]
-        return pd.DataFrame(rows, columns=["setting", "value", "source"]).set_index("setting")
+        table = Table(rows, columns=["setting", "value", "source"])
+        return Table.of(table.set_index("setting"))
+    if page := price_page(engine, key):
+        return page
     if key not in known:
         raise OptionError(
             f"no setting {shown(key)}{nearest(key, known)}; %ai config shows them all"
@@ -117,7 +122,10 @@ def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
 
 
 def _set(engine: Engine, key: str, value: str) -> Page:
-    engine.configure({key: _parsed(value)})
+    changes = price_change(key, value)
+    engine.configure({key: _parsed(value)} if changes is None else changes)
+    if changes is not None:
+        return price_page(engine, key) or Page(f"{key} is taken out")
     now, source = explain_settings(engine.settings).get(key, (None, "taken out"))
     return Page(f"{key} = {_shown(now)}   ({source})")
 
@@ -126,9 +134,11 @@ def _looks_like_key(words: Sequence[str], engine: EngineGetter) -> bool:
     """Whether a word after `config` is a setting, or nearly one: `%ai config maps in k8s` asks."""
     known = explain_settings(engine().settings)
     word = words[0]
-    is_table = any(key.startswith(f"{word}.") for key in known) and len(words) == 2
     near = similar(word, (key for key in known if "." not in key), least=0.6)
-    return word in known or "." in word or "_" in word or is_table or bool(near)
+    if word in known or "." in word or "_" in word or near:
+        return True
+    is_table = any(key.startswith(f"{word}.") for key in known)
+    return len(words) == 2 and (is_table or not isinstance(_parsed(words[1]), str))
 
 
 def _model_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
@@ -140,7 +150,8 @@ def _model_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
 def _config_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
     settings = engine().settings
     if not before:
-        return ("save", *explain_settings(settings))
+        prices = (f"models.{name}.price" for name in settings.models)
+        return ("save", *explain_settings(settings), *prices)
     if before == ["save"]:
         return ("user", "project")
     return _values_of(before[0], settings) if len(before) == 1 else ()
