@@ -318,7 +318,9 @@ class Ledger(Reading, Holding):
         until = time.monotonic() + patience
         try:
             db = patiently(self._connection, until)
+            db.execute("PRAGMA temp_store=FILE")  # the whole of it may not fit into memory
             patiently(partial(db.execute, "VACUUM"), until)
+            db.execute("PRAGMA temp_store=MEMORY")
             while one(db, "PRAGMA wal_checkpoint(TRUNCATE)"):
                 if time.monotonic() >= until:
                     return False
