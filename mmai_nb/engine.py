@@ -435,6 +435,7 @@ class Engine(Resources):
         recorder = walk.recorder
         log_outcome(recorder.attempts, error)
         ended = Ended(
+            call_id=recorder.call_id,
             request=walk.request,
             route=walk.route,
             attempts=recorder.attempts,

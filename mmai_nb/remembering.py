@@ -35,6 +35,7 @@ class Ended:
     """A call that is over.
 
     Attributes:
+        call_id: its id in the ledger.
         request: what was asked.
         route: which models were to be asked, and why.
         attempts: its rows, oldest first.
@@ -45,6 +46,7 @@ class Ended:
         session: the kernel's.
     """
 
+    call_id: str
     request: Request
     route: Route
     attempts: Sequence[Attempt]
@@ -112,7 +114,7 @@ def _exchange(ended: Ended, said: _Said) -> Exchange:
     completion, last = ended.completion, ended.attempts[-1]
     partial = said.answer and last.status != "ok"
     return Exchange(
-        call_id=last.call_id,
+        call_id=ended.call_id,
         ts=time.time(),
         prompt=said.prompt,
         answer=said.answer,
@@ -132,7 +134,7 @@ def _facts(ended: Ended, said: _Said | None) -> dict[str, Any]:
     last = ended.attempts[-1] if ended.attempts else None
     facts: dict[str, Any] = {
         "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "call_id": last.call_id if last else None,
+        "call_id": ended.call_id,
         "status": "ok" if error is None else "error",
         "session": ended.session,
     }

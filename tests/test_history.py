@@ -266,9 +266,10 @@ def test_failures_are_logged_with_what_was_said(engine, call, tmp_path):
     with pytest.raises(ChainExhaustedError):
         engine.ask("hi")
     engine.configure({"models": KEYED})
-    with pytest.raises(MissingKeyError):
+    with pytest.raises(MissingKeyError) as caught:
         engine.ask("hi", model="keyed")
     failed, unsent = logged(tmp_path)
+    assert unsent["call_id"] == caught.value.call_id
     assert (failed["status"], failed["error_type"]) == ("error", "ChainExhaustedError")
     assert failed["error"][1:] == ["501: no", "502: neither"]
     assert failed["answer"] is None
@@ -486,7 +487,8 @@ def test_deleting_tells_what_would_go_and_asks(engine, run):
     said = run("%ai history delete 1")
     assert "Q hi" in said
     assert "1 exchange would be deleted for good; add --yes" in said
-    assert "stays in the cache; --cache removes it" in said
+    assert "1 answer in the cache would stay, text and all; --cache takes" in said
+    assert "in the cache would go too" in run("%ai history delete 1 --cache")
     assert len(past(engine)) == 1
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 MOST_SHOWN = 1_000
-WIDTH = 96
+WIDTH = 84
 """Characters of prompt and answer on their line of the list."""
 
 _TAKES_VALUE = {
@@ -130,8 +130,7 @@ def _listed(engine: Engine, line: _Line) -> Page:
     sought = words_of(line.words or "")
     if not sought:
         rows.reverse()
-    wide = max(len(str(_number(row))) for row in rows)
-    return Page("\n".join(_entry(row, sought, wide) for row in rows))
+    return Page("\n".join(_entries(rows, sought)))
 
 
 def _nothing(engine: Engine, line: _Line) -> str:
@@ -141,8 +140,13 @@ def _nothing(engine: Engine, line: _Line) -> str:
     return f"the history is empty{off}"
 
 
+def _entries(rows: Sequence[Mapping[Any, Any]], words: Sequence[str]) -> list[str]:
+    wide = max(len(_number(row)) for row in rows)
+    return [_entry(row, words, wide) for row in rows]
+
+
 def _entry(row: Mapping[Any, Any], words: Sequence[str], wide: int) -> str:
-    """Three lines: facts, prompt, answer; the newest answer of an exchange, or where the hit is."""
+    """Three lines: facts, prompt, answer; of a long text its beginning, or where the hit is."""
     indent = " " * (wide + 2)
     lines = [f"{_number(row):>{wide}}  {_facts(row)}"]
     for mark, text in (("Q", row["prompt"]), ("A", row["answer"])):
@@ -270,13 +274,13 @@ def _chosen(engine: Engine, line: _Line) -> DataFrame:
 def _announced(found: DataFrame, cached: int, with_cache: bool) -> str:
     """What would go, and what else holds it."""
     rows = found.to_dict("records")
-    lines = [_entry(row, (), 6) for row in rows[-3:]]
+    lines = _entries(rows[-3:], ())
     if len(rows) > 3:
         lines.insert(0, f"{len(rows) - 3:,} more, and")
     lines.append(f"{_exchanges(len(rows))} would be deleted for good; add --yes to do it")
     if cached:
-        what = "goes from the cache too" if with_cache else "stays in the cache; --cache removes it"
-        lines.append(f"{_answers(cached)} of them, text and all, {what}")
+        what = "go too" if with_cache else "stay, text and all; --cache takes them out"
+        lines.append(f"{_answers(cached)} in the cache would {what}")
     return "\n".join(lines)
 
 
