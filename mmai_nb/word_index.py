@@ -76,7 +76,8 @@ class WordIndex:
                 texts = read(next((int(n) for (n,) in db.execute("SELECT upto FROM known")), 0))
                 db.executemany(
                     "INSERT INTO piece(rowid, text) VALUES(?, ?)",
-                    [(number, fold(text)) for number, _, text in texts],
+                    # the tokenizer stops at a NUL
+                    [(number, fold(text).replace("\0", " ")) for number, _, text in texts],
                 )
                 if texts:
                     db.execute("DELETE FROM known")

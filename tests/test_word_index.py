@@ -34,6 +34,12 @@ def test_it_names_the_texts_that_may_hold_all_words(index):
     assert index.find(["absent"]) == []
 
 
+def test_a_nul_in_a_text_hides_nothing_behind_it(index):
+    index.add(reader("one\0two", "\0three"))
+    assert index.find(["two"]) == [1]
+    assert index.find(["three"]) == [2]
+
+
 def test_it_cannot_tell_for_words_of_less_than_three_characters(index):
     index.add(reader("你好"))
     assert index.find(["你好"]) is None
