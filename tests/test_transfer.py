@@ -591,7 +591,9 @@ def test_no_noise_in_a_file_is_more_than_a_refusal(build, exported, part, name, 
         row[part] = value
     mixed = exported.with_name("mixed.jsonl")
     mixed.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    if "NaN" in mixed.read_text() or "Infinity" in mixed.read_text():
+    try:
+        json.dumps(lines, allow_nan=False)
+    except ValueError:  # a number that JSON has no word for; the words alone may be names
         assert "no JSON" in refused(cache, mixed)
         return
     done = import_answers(cache, mixed)
