@@ -268,7 +268,7 @@ def test_completion_asks_nobody_and_imports_nothing_heavy():
         from IPython.core.interactiveshell import InteractiveShell
         shell = InteractiveShell.instance()
         shell.extension_manager.load_extension("mmai_nb")
-        loaded = "pydantic" in sys.modules
+        before = set(sys.modules)
 
         def refuse(*args): raise AssertionError("a socket was opened")
         socket.socket.connect = socket.socket.bind = refuse
@@ -278,9 +278,9 @@ def test_completion_asks_nobody_and_imports_nothing_heavy():
             with provisionalcompleter():
                 found.append(len(list(shell.Completer.completions(text, len(text)))))
         from mmai_nb.engine import made_engine
-        heavy = [m for m in ("openai", "pandas", "matplotlib", "ipywidgets", "jedi.api.classes")
-                 if m in sys.modules]
-        print(loaded, heavy, made_engine()._client, all(found[:6]))
+        heavy = {"openai", "pandas", "matplotlib", "ipywidgets", "jedi.api.classes"}
+        print("pydantic" in before, sorted(heavy & (set(sys.modules) - before)),
+              made_engine()._client, all(found[:6]))
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False [] None True"
