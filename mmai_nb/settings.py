@@ -66,8 +66,6 @@ __all__ = [
 
 CONFIGURE = "configure()"
 """The origin of what was changed in the running process."""
-MAGICS = "MmaiMagics"
-"""The origin of what IPython's own configuration says."""
 
 FOUND = "found on this machine"
 """The origin of models of local servers."""
@@ -122,8 +120,8 @@ def load_settings(
         layers.lay_file(project)
     for variable, path, text in env_settings(env):
         layers.lay(variable, _from_variable(variable, path, text.strip()))
-    if changes := remembered_changes():
-        layers.lay(MAGICS, layers.nested(MAGICS, changes))
+    for label, changes in remembered_changes().items():
+        layers.lay(label, layers.nested(label, changes))
     return layers.settings()
 
 

@@ -26,7 +26,7 @@ __all__ = [
     "env_settings",
     "forget_changes",
     "project_source",
-    "remember_changes",
+    "remember_change",
     "remembered_changes",
     "short_path",
     "user_source",
@@ -197,16 +197,21 @@ def _parts(key: str) -> KeyPath:
     return tuple(parts)
 
 
-_remembered: dict[str, Any] = {}  # by dotted key, as IPython's configuration said
+_remembered: dict[str, tuple[str, Any]] = {}  # by dotted key: whose it is, and the value
 
 
-def remember_changes(changes: Mapping[str, Any]) -> Callable[[], None]:
+def remember_change(key: str, value: Any, label: str) -> Callable[[], None]:
     """Keep what was said before the settings are loaded, for the life of this process.
 
     Gives its undo.
+
+    Args:
+        key: the setting, dotted.
+        value: what it is to be.
+        label: its origin.
     """
     before = dict(_remembered)
-    _remembered.update(changes)
+    _remembered[key] = (label, value)
 
     def undo() -> None:
         _remembered.clear()
@@ -215,9 +220,12 @@ def remember_changes(changes: Mapping[str, Any]) -> Callable[[], None]:
     return undo
 
 
-def remembered_changes() -> dict[str, Any]:
-    """What was said so far, by dotted key."""
-    return dict(_remembered)
+def remembered_changes() -> dict[str, dict[str, Any]]:
+    """What was said so far, by dotted key, under its origin."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, (label, value) in _remembered.items():
+        found.setdefault(label, {})[key] = value
+    return found
 
 
 def forget_changes() -> None:

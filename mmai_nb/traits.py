@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
     from .engine import Engine
+    from .settings import Settings
 
 __all__ = ["ConfiguredMagics"]
+
+CONFIGURATION = "MmaiMagics"
+"""The origin of what ipython_config.py or the command line says."""
 
 OWN_NAMES = {"model": "default_model", "cache": "cache.enabled"}
 """The settings of traits that have a name of their own; the others have the setting's."""
@@ -121,7 +125,8 @@ class ConfiguredMagics(Magics):  # type: ignore[misc, unused-ignore]
         if not self._loaded:
             from .sources import remembered_changes
 
-            return remembered_changes().get(_key(name), self.traits()[name].default_value)
+            default = self.traits()[name].default_value
+            return remembered_changes().get(CONFIGURATION, {}).get(_key(name), default)
         value: Any = self.engine.settings
         for part in _key(name).split("."):
             value = getattr(value, part)
@@ -133,20 +138,15 @@ class ConfiguredMagics(Magics):  # type: ignore[misc, unused-ignore]
         Raises:
             ConfigError: the value is wrong; nothing has changed.
         """
-        changes = {_key(name): value}
         engine = self._engine or _made_engine()
         if engine is not None:
-            engine.configure(_whole_table(changes, engine) if name == "aliases" else changes)
-            return
-        from .sources import remember_changes
+            engine.configure({_key(name): _whole(name, value, engine.settings)})
+        elif self._loaded:
+            _change_before_engine(name, value)
+        else:
+            from .sources import remember_change
 
-        undo = remember_changes(changes)
-        if self._loaded:
-            try:
-                _check_settings()
-            except BaseException:
-                undo()
-                raise
+            remember_change(_key(name), value, CONFIGURATION)
 
     def update_config(self, config: Config) -> None:
         """Take what `%config` says; IPython shows what is wrong with it on one line.
@@ -176,19 +176,37 @@ def _made_engine() -> Engine | None:
     return made
 
 
-def _check_settings() -> None:
-    """Raise ConfigError where an engine, made now, would have wrong settings."""
+def _change_before_engine(name: str, value: Any) -> None:
+    """Keep a change for the engine to come, if the settings it will load are right with it."""
+    from .settings import CONFIGURE
+    from .sources import remember_change
+
+    undo = remember_change(_key(name), value, CONFIGURE)
+    try:
+        settings = _settings_to_come()
+    except BaseException:
+        undo()
+        raise
+    remember_change(_key(name), _whole(name, value, settings), CONFIGURE)
+
+
+def _settings_to_come() -> Settings:
+    """The settings that an engine would have that was made now.
+
+    Raises:
+        ConfigError: they are wrong.
+    """
     from .offline import demo_models, demo_tiers
     from .settings import change_settings, load_settings
 
     settings = load_settings()
     if not settings.models:
         change_settings(settings, {"models": demo_models(), "tiers": demo_tiers()})
+    return settings
 
 
-def _whole_table(changes: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
-    """The same table, with None for what is not in it: aliases merge, a trait is set whole."""
-    given = changes["aliases"]
-    if not isinstance(given, Mapping):
-        return dict(changes)
-    return {"aliases": {**dict.fromkeys(engine.settings.aliases), **given}}
+def _whole(name: str, value: Any, settings: Settings) -> Any:
+    """A table with None for what else there is: aliases merge, but a trait is set as a whole."""
+    if name != "aliases" or not isinstance(value, Mapping):
+        return value
+    return {**dict.fromkeys(settings.aliases), **value}

@@ -143,6 +143,19 @@ class TestBeforeTheEngine:
             assert made_engine() is None
             assert mmai_nb.configure().given == load_settings().given
 
+    def test_aliases_are_set_as_a_whole(self, tmp_path, monkeypatch):
+        config = tmp_path / "config.toml"
+        config.write_text('[aliases]\nold = "openai/gpt-6.1-sol"\n')
+        monkeypatch.setenv("MMAI_CONFIG", str(config))
+        with loaded_shell({"MmaiMagics": {"aliases": {"mine": "openai/gpt-6.1-sol"}}}) as shell:
+            run(shell, "%config MmaiMagics.aliases = {'new': 'openai/gpt-6.1-sol'}")
+            assert dict(mmai_nb.configure().aliases) == {"new": "openai/gpt-6.1-sol"}
+
+    def test_what_is_set_by_hand_is_a_change_that_can_be_kept(self):
+        with loaded_shell({"MmaiMagics": {"temperature": 0.5}}) as shell:
+            run(shell, "%config MmaiMagics.temperature = 0.2")
+            assert "0.2   (configure())" in run(shell, "%ai config temperature").text
+
     def test_a_wrong_one_of_a_file_is_told_by_the_first_cell_and_can_be_mended(self):
         with loaded_shell({"MmaiMagics": {"temperature": 9}}) as shell:
             shown = run(shell, "%ai config")

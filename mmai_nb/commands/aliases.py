@@ -108,7 +108,7 @@ chains of tiers and in functions. It may not be the name of a model, a tier or a
 
     %ai alias
 
-It lasts as long as the session. To keep it, put it into your config.toml:
+It lasts as long as the session. To keep it, run `%ai config save`, or put it into your config.toml:
 
     [aliases]
     best = "openai/gpt-6.1-sol"
