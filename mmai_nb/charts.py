@@ -33,6 +33,7 @@ __all__ = [
     "savings",
     "spend_over_time",
     "tokens_by",
+    "words",
 ]
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -380,9 +381,15 @@ def _chart_class() -> Any:
     return Chart
 
 
-def _empty(figure: Figure, axes: Any) -> Figure:
+def words(text: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure, axes = _sheet("")
+    return _empty(figure, axes, text)
+
+
+def _empty(figure: Figure, axes: Any, text: str = EMPTY) -> Figure:
     axes.set_axis_off()
-    axes.text(0.5, 0.5, EMPTY, ha="center", va="center", color=SOFT, transform=axes.transAxes)
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=SOFT, transform=axes.transAxes)
     return figure
 
 

@@ -121,6 +121,16 @@ def test_the_table_can_be_sorted(engine, panel):
     assert report(engine.ledger, Choice(sort="calls")).table.model.tolist() == ["small", "large"]
 
 
+def test_a_budget_burns_down(engine, panel):
+    panel._boxes["chart"].value = "Budget"
+    assert 'alt="Budget by model' in panel._picture.value
+    engine.configure({"budget": {"month": 10}})
+    (figure,) = [panel.report().figure]
+    spent = 10 - figure.axes[0].lines[0].get_ydata()[-1]
+    assert spent == pytest.approx(4.0)
+    assert "$4.00 spent" in figure.axes[0].get_xlabel()
+
+
 def test_an_unknown_cost_is_not_taken_for_nothing(engine, panel):
     engine.ledger.record(row(4, "small", None))
     panel._draw()

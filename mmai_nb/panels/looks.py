@@ -67,7 +67,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
         for row in rows
     )
     return (
-        '<div style="overflow-x: auto"><table style="border-collapse: collapse; width: 100%; '
+        '<div style="overflow-x: auto"><table style="border-collapse: collapse; '
+        "table-layout: auto; width: 100%; "
         f'font-size: 92%"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 

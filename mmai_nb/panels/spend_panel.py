@@ -48,7 +48,7 @@ class SpendPanel(Panel):
 
     def report(self) -> Report:
         """What is shown just now, as data."""
-        return report(self._engine.ledger, self.choice)
+        return report(self._engine.ledger, self.choice, self._engine.settings.budget.amounts)
 
     def static(self) -> dict[str, str]:
         """The figures, the picture and the table of what is chosen."""

@@ -5,13 +5,19 @@ Everything comes from the ledger's rollup: it costs the same over a thousand row
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .. import charts
 from ..answer import format_usd
+from ..budgets import limits_in_force
 from ..ledger import Ledger
+from ..records import NANO
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +34,7 @@ PERIODS = {
 }
 GROUPS = ("model", "provider", "tier", "notebook", "tag")
 KINDS: Mapping[str, bool | None] = {"Real": False, "Demo (pretend)": True}
-CHARTS = ("Spend over time", "Cost", "Tokens", "Saved", "Latency", "Rates")
+CHARTS = ("Spend over time", "Cost", "Tokens", "Saved", "Latency", "Rates", "Budget")
 SORTS = {
     "cost": ("cost_usd", False),
     "name": (None, True),
@@ -80,11 +86,16 @@ class Report:
         return not len(self.table)
 
 
-def report(ledger: Ledger, choice: Choice) -> Report:
-    """All that the panel shows for a choice."""
+def report(
+    ledger: Ledger, choice: Choice, budgets: Mapping[str, Decimal] = MappingProxyType({})
+) -> Report:
+    """All that the panel shows for a choice; `budgets` in USD by scope, for their burn-down."""
     totals = ledger.summary(None, **choice.filters)
     table = _sorted(ledger.summary(choice.by, **choice.filters), choice)
-    figure = _figure(ledger, choice, table)
+    if choice.chart == "Budget":
+        figure = _burn_down(ledger, budgets)
+    else:
+        figure = _figure(ledger, choice, table)
     shown = _totals(totals)
     words = ", ".join(f"{name} {value}" for name, value in shown[:3])
     alt = f"{choice.chart} by {choice.by}, {choice.period}: {words or charts.EMPTY}"
@@ -125,6 +136,18 @@ def _sorted(sums: DataFrame, choice: Choice) -> DataFrame:
     columns = ["calls", "tokens", "cost_usd", "unknown_cost", "cache_hit_rate", "fallback_rate"]
     columns += ["error_rate", "p50_s", "p95_s", "saved_by_cache_usd", "saved_by_routing_usd"]
     return table[[choice.by, *columns]].reset_index(drop=True)
+
+
+def _burn_down(ledger: Ledger, budgets: Mapping[str, Decimal]) -> Figure:
+    """The month's budget, else the day's, else the words that there is none."""
+    limits = limits_in_force(budgets, call_id="", place="", now=time.time())
+    periods = [limit for limit in limits if limit.until is not None]
+    if not periods:
+        return charts.words("No budget for a day or a month: %ai budget 5/day sets one")
+    limit = periods[-1]
+    start, end = (datetime.fromtimestamp(at).astimezone() for at in (limit.since, limit.until or 0))
+    frame = ledger.series(None, "hour", since=limit.since, simulated=False)
+    return charts.burn_down(frame, limit.nano / NANO, start, end)
 
 
 def _figure(ledger: Ledger, choice: Choice, table: DataFrame) -> Figure:
