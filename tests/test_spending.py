@@ -213,8 +213,21 @@ def test_an_export_that_cannot_be_is_one_clear_line(run, line, words):
 def test_the_words_that_may_come_next(engine):
     fill(engine, some("a", tag="study"))
     complete = {sub.name: sub.complete for sub in FAMILIES["what it cost"]}
-    assert list(complete["costs"]((), lambda: engine)) == ["export", "m", "study"]
+    first = list(complete["costs"]((), lambda: engine))
+    assert first == ["export", "--plot", "m", "study"]
     assert complete["costs"](("export",), lambda: engine) is PATHS
     assert "--force" in complete["costs"](("export", "x.csv"), lambda: engine)
     assert "today" in complete["stats"](("model",), lambda: engine)
     assert "today" not in complete["stats"](("7d",), lambda: engine)
+
+
+@pytest.mark.parametrize("line", ["costs --plot", "costs --plot 7d", "costs --plot today"])
+def test_costs_can_be_drawn(run, engine, line):
+    engine.ledger.record(Attempt("a", 1, NOW, request_model="m", status="ok", cost_nano=5))
+    chart = run(line)
+    assert chart.axes[0].get_title(loc="left") == "Spend over time"
+    assert len(chart.axes[0].patches) == 1
+
+
+def test_a_plot_of_no_period_is_a_question(engine):
+    assert asked(engine, "costs --plot of land")

@@ -15,6 +15,7 @@ from .page import Command, Page, short_name
 from .registry import PATHS, EngineGetter, Subcommand
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 __all__ = ["COMMANDS"]
@@ -27,6 +28,8 @@ def _costs(rest: str, engine: EngineGetter) -> Command | None:
     words = rest.split()
     if words[:1] == ["export"]:
         return _export(rest.removeprefix("export"), engine)
+    if words[:1] == ["--plot"]:
+        return _plot(words[1:], engine)
     number = words and words[0].isdecimal() and len(words[0]) <= 9
     rows = int(words.pop(0)) if number else None
     if len(words) > 1:
@@ -72,6 +75,22 @@ def _newest(
     return Table.of(table, empty="no calls yet: ask something with %%ai or %ai")
 
 
+def _plot(words: Sequence[str], engine: EngineGetter) -> Command | None:
+    since = words[0] if words else "30d"
+    if len(words) > 1 or not is_period(since):
+        return None
+
+    def run() -> Figure:
+        from .. import charts
+
+        ledger, step = engine().ledger, "hour" if since == "today" else "day"
+        real = ledger.series(step=step, since=since, simulated=False)
+        shown = real if len(real) else ledger.series(step=step, since=since, simulated=True)
+        return charts.spend_over_time(shown, step=step)
+
+    return run
+
+
 def _export(rest: str, engine: EngineGetter) -> Command | None:
     try:
         words = shlex.split(rest)
@@ -98,8 +117,10 @@ def _exported(engine: Engine, name: str, since: str | None, force: bool) -> Page
 def _words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
     if not before or (len(before) == 1 and before[0].isdecimal()):
         choices = engine().ledger.choices()
-        first = () if before else ("export",)
+        first = () if before else ("export", "--plot")
         return (*first, *choices["model"], *choices["tag"])
+    if before[0] == "--plot":
+        return () if before[1:] else ("today", "week", "month", "7d", "30d")
     if before[0] != "export":
         return ()
     return PATHS if len(before) == 1 else ("today", "week", "month", "7d", "30d", "--force")
@@ -108,7 +129,7 @@ def _words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
 COMMANDS = (
     Subcommand(
         "costs",
-        "%ai costs [N] [WORD] | export FILE: the last N attempts, of a model or tag; or a file.",
+        "%ai costs [N] [WORD] | --plot | export FILE: the last N attempts; or a chart; or a file.",
         _costs,
         help="""\
     %ai costs
@@ -121,6 +142,10 @@ choose by:
 
     import mmai_nb as ai
     ai.costs(since="7d", simulated=False)
+
+    %ai costs --plot 7d
+
+draws what was spent, by day and model: real money, or the demo's where there is no other.
 
 %ai costs export FILE writes all columns to a file of yours alone that ends in .csv or .parquet.
 Behind FILE may stand today, week, month, year or a number of days such as 30d, and --force where

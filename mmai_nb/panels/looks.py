@@ -17,7 +17,7 @@ __all__ = ["big_figures", "heading", "message", "picture", "png", "table"]
 SOFT = "color: var(--jp-ui-font-color2, #616161)"
 _CELL = "padding: 0.25em 0.75em; border-bottom: 1px solid var(--jp-border-color2, #e0e0e0)"
 _NUMBER = f"{_CELL}; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap"
-_NAME = f"{_CELL}; text-align: left; overflow-wrap: anywhere; line-height: 1.3"
+_NAME = f"{_CELL}; text-align: left; overflow-wrap: break-word; line-height: 1.3"
 _TONES = {
     "plain": SOFT,
     "good": "color: var(--jp-success-color1, #1b5e20)",
@@ -54,7 +54,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
         len(columns) - names
     )
     head = "".join(
-        f'<th scope="col" style="{style}; {SOFT}; font-weight: 500">{inert_html(column)}</th>'
+        f'<th scope="col" style="{style}; {SOFT}; font-weight: 500; white-space: nowrap">{inert_html(column)}</th>'
         for column, style in zip(columns, styles, strict=True)
     )
     body = "".join(
