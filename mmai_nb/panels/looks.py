@@ -54,7 +54,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
         len(columns) - names
     )
     head = "".join(
-        f'<th scope="col" style="{style}; {SOFT}; font-weight: 500; white-space: nowrap">{inert_html(column)}</th>'
+        f'<th scope="col" style="{style}; {SOFT}; font-weight: 500; white-space: nowrap">'
+        f"{inert_html(column)}</th>"
         for column, style in zip(columns, styles, strict=True)
     )
     body = "".join(
