@@ -63,6 +63,7 @@ from .routing import choose_route, notes_on
 from .settings import ModelSpec, Settings, is_offline
 from .texts import Deleted
 from .tokens import estimate_messages
+from .values import shown, simple
 from .verdicts import Verdict, win_rates
 
 if TYPE_CHECKING:
@@ -204,8 +205,13 @@ class Engine(Resources):
         taken = {"model", "tier", "fallback", "messages", "on_text"} & options.keys()
         if taken:
             raise OptionError(f"compare asks each model for itself: leave {min(taken)} out")
+        if not isinstance(blind, bool):
+            raise OptionError(f"blind must be True or False, not {shown(blind)}")
+        if not isinstance(models, str | list | tuple):
+            raise OptionError(f"compare takes a list of models' names, not {shown(models)}")
+        models = [simple(name) for name in ([models] if isinstance(models, str) else models)]
         asked = {}
-        for name in [models] if isinstance(models, str) else models:
+        for name in models:
             made = make_request(prompt, self.settings, model=name, **options)
             self._route(*self.in_force(made.request))  # what is wrong with it is told now
             asked[name] = made, parser_of(made.request, options.get("schema"))

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from . import sums, tables
 from .errors import LedgerWarning, OptionError
 from .exporting import checked_target, write_frames
-from .selection import Filters, Moment, Names, of_rows, of_sums
-from .values import nearest, shown
+from .selection import Filters, Moment, Names, checked_limit, of_rows, of_sums
+from .values import nearest, one_line, shown, simple
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,7 +64,7 @@ class Reading:
         Raises:
             OptionError: limit is negative, or another value is wrong.
         """
-        _check_limit(limit)
+        limit = checked_limit(limit)
         where = of_rows(since, until, {"call_id": call_id, **only})
         one_more = None if limit is None else limit + 1
         rows = self._read(lambda db, source: tables.fetch(db, source, where, one_more))
@@ -106,7 +106,7 @@ class Reading:
         Raises:
             OptionError: a value is wrong, or the file is there, or cannot be written.
         """
-        _check_limit(limit)
+        limit = checked_limit(limit)
         target, where = checked_target(path, force=force), of_rows(since, until, only)
 
         def write(db: sqlite3.Connection, source: str) -> int:
@@ -227,21 +227,19 @@ class Reading:
         return self._read(query)
 
 
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and (not isinstance(limit, int) or limit < 0):
-        raise OptionError(f"limit must be 0 or more, or None for all rows, not {shown(limit)}")
-
-
 def _groups(by: Names, known: Sequence[str]) -> tuple[str, ...]:
     """The names to group by, each once.
 
     Raises:
         OptionError: one of them is none of the known.
     """
-    several = isinstance(by, Iterable) and not isinstance(by, str)
-    names: list[str] = list(by or ()) if several else [] if by is None else [str(by)]
+    by = simple(by)
+    several = isinstance(by, list | tuple | Set | Iterator)
+    asked: list[object] = list(by) if several else [] if by is None else [by]
+    names = [simple(name) for name in asked]
     for name in names:
-        if name not in known:
-            hint = nearest(name, known) or f": take {', '.join(known)}"
-            raise OptionError(f"by={str(name)[:40]!r} is no column to group by{hint}")
+        if not isinstance(name, str) or name not in known:
+            hint = nearest(name, known) if isinstance(name, str) else ""
+            hint = hint or f": take {', '.join(known)}"
+            raise OptionError(one_line(f"by={shown(name)} is no column to group by{hint}"))
     return tuple(dict.fromkeys(names))

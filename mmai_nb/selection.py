@@ -14,9 +14,19 @@ from typing import Any, TypeAlias, TypedDict
 
 from .errors import OptionError
 from .schema import ROLLUP_KEY, SLOT_S, Where
-from .values import nearest, shown
+from .values import nearest, shown, simple
 
-__all__ = ["Filters", "Moment", "Names", "is_period", "moment", "of_rows", "of_sums"]
+__all__ = [
+    "Filters",
+    "Moment",
+    "Names",
+    "checked_limit",
+    "checked_text",
+    "is_period",
+    "moment",
+    "of_rows",
+    "of_sums",
+]
 
 Moment: TypeAlias = datetime | date | float | str | None
 """A moment: with a zone or in local time, a day, seconds since the epoch, or a word."""
@@ -38,8 +48,40 @@ class Filters(TypedDict, total=False):
 
 _DAYS = re.compile(r"(\d{1,6}) ?d(?:ays?)?", re.IGNORECASE)
 _WORDS = ("today", "week", "month", "year", "all")
+MOST_ROWS = 10**12
+"""More than any ledger holds."""
+LONGEST_TEXT = 10_000
+"""Characters of a text that is looked for; no row is told from another by more."""
 _LATEST = 1e11
 """Seconds since the epoch, in the year 5138: what is greater was meant to be milliseconds."""
+
+
+def checked_limit(limit: int | None) -> int | None:
+    """How many rows at most; None is all.
+
+    Raises:
+        OptionError: it is no whole number from 0 on.
+    """
+    limit = simple(limit)
+    if limit is None:
+        return None
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 0 <= limit <= MOST_ROWS:
+        raise OptionError(f"limit must be 0 or more, or None for all rows, not {shown(limit)}")
+    return limit
+
+
+def checked_text(name: str, text: str | None) -> str | None:
+    """A text that rows are looked for by, as the database can take it; None is any.
+
+    Raises:
+        OptionError: it is no text.
+    """
+    text = simple(text)
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise OptionError(f"{name} must be a text or None, not {shown(text)}")
+    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
 def is_period(word: str) -> bool:
@@ -60,17 +102,19 @@ def moment(value: Moment, name: str = "since") -> float | None:
     Raises:
         OptionError: it is no moment.
     """
+    value = simple(value)
     if value is None:
         return None
     try:
         found = _seconds(value)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError, TypeError):
         found = math.nan
     if found is None:
         return None
     if not math.isfinite(found) or found > _LATEST:
+        seen = shown(str(value) if type(value) in (date, datetime) else value)
         raise OptionError(
-            f"{name}={shown(str(value))} is no moment: take a date such as 2026-01-31, a datetime, "
+            f"{name}={seen} is no moment: take a date such as 2026-01-31, a datetime, "
             'seconds since the epoch, "today", "week", "month", "all" or "7d"'
         )
     return found
@@ -172,8 +216,9 @@ def _checked(name: str, wanted: Any) -> Sequence[object]:
         if not isinstance(wanted, bool):
             raise OptionError(f"simulated must be True, False or None, not {shown(wanted)}")
         return [wanted]
+    wanted = simple(wanted)
     names = [wanted] if isinstance(wanted, str) else wanted
-    several = isinstance(names, Sequence | Set) and not isinstance(names, bytes)
+    several = isinstance(names, list | tuple | Set)
     if not several or not all(isinstance(each, str) for each in names):
         raise OptionError(f"{name} must be a text or several, not {shown(wanted)}")
-    return [*names]
+    return [checked_text(name, each) or "" for each in names]

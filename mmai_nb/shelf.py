@@ -16,7 +16,7 @@ from .caching import AnswerCache, Entry
 from .errors import MmaiError, OptionError
 from .resources import Resources
 from .transfer import Exported, Imported, export_answers, import_answers
-from .values import nearest, one_line, shown
+from .values import nearest, one_line, shown, simple
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -165,6 +165,8 @@ def forget_answer(cache: AnswerCache, answer: Answer | None) -> None:
     """
     if answer is None:
         raise MmaiError("there is no answer yet: run a %%ai cell first")
+    if not isinstance(answer, Answer):
+        raise OptionError(f"forget takes an answer, not {shown(answer)}: the last is ai.last()")
     key = answer.attempts[-1].cache_key if answer.attempts else None
     if key is None or cache.look(key) is None:
         raise MmaiError("the last answer is not in the cache, so the model is asked anew anyway")
@@ -203,11 +205,24 @@ def export_kept(
         keys = engine.ledger.keys_used(notebook=_notebook(engine, notebook))
     else:
         keys = engine.ledger.keys_used(notebook=engine.notebook(), session=engine.session)
-    return export_answers(engine.cache, keys, Path(path), force=force)
+    return export_answers(engine.cache, keys, _path(path), force=force)
+
+
+def _path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file.
+
+    Raises:
+        OptionError: it is none, or the system can have no such file.
+    """
+    path = simple(path)
+    if not isinstance(path, str | Path) or not str(path).isprintable() or not str(path):
+        raise OptionError(f"the path of a file is needed, not {shown(path)}")
+    return Path(path)
 
 
 def _notebook(engine: Resources, asked: str) -> str:
     """The notebook as the ledger knows it, by its path or the path's end."""
+    asked = str(_path(asked))
     known = engine.ledger.choices()["notebook"]
     whole = os.path.abspath(os.path.expanduser(asked))
     found = [name for name in known if name in (asked, whole)] or [
@@ -228,4 +243,4 @@ def import_kept(
     engine: Resources, path: str | os.PathLike[str], *, replace: bool = False
 ) -> Imported:
     """Put the answers of an exported file into the cache; see `transfer.import_answers`."""
-    return import_answers(engine.cache, Path(path), replace=replace)
+    return import_answers(engine.cache, _path(path), replace=replace)

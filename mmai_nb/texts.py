@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import exchanges
-from .errors import LedgerWarning, MmaiError, OptionError
+from .errors import LedgerWarning, MmaiError
 from .exchanges import Exchange, Text, Wanted
 from .ledger import Ledger
 from .opening import TROUBLES
 from .records import Message
-from .selection import Moment, moment
+from .selection import Moment, checked_limit, checked_text, moment
 from .tables import storable
-from .values import shown
 from .word_index import WordIndex
 from .words import words_of
 
@@ -178,17 +177,16 @@ class Texts:
         Raises:
             OptionError: a limit is negative, or a time is none.
         """
-        if limit is not None and (not isinstance(limit, int) or limit < 0):
-            raise OptionError(f"limit must be 0 or more, or None for all, not {shown(limit)}")
         wanted = Wanted(
-            limit=limit,
+            limit=checked_limit(limit),
             since=moment(since, "since"),
             before=moment(before, "before"),
-            model=model,
-            tag=tag,
+            model=checked_text("model", model),
+            tag=checked_text("tag", tag),
             number=number,
         )
-        sought, waiting = words_of(storable(words or "")), self.waiting
+        sought = words_of(storable(checked_text("words", words) or ""))
+        waiting = self.waiting
 
         def query(db: sqlite3.Connection, rows: str) -> list[tuple[object, ...]]:
             source = exchanges.include(db, waiting)

@@ -39,6 +39,9 @@ __all__ = [
     "unknown_key",
 ]
 
+FEW = 6
+"""So many right names are listed where a wrong one is like none of them."""
+
 _OWN: dict[type, Callable[[Any], Any]] = {
     str: str.__str__,
     int: int.__int__,
@@ -98,6 +101,7 @@ def checked_price(value: object) -> Decimal:
 def checked_usd(value: object) -> Decimal:
     """An amount of US dollars, exact as it was written: 5, 0.5, "5" or "$0.50"."""
     wish = f"must be an amount of USD, above 0 and at most {LARGEST_USD:,}, such as 5 or 0.50"
+    value = simple(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         raise ValueError(wish)
     try:
@@ -159,13 +163,14 @@ def checked_folder(path: Path) -> Path:
 
 def checked_dotenv(value: object) -> bool | Path:
     """Whether an .env file is read: a yes or no, also as a word, or the path of one."""
+    value = simple(value)
     if isinstance(value, str):
         value = _FLAGS.get(value.strip().lower(), value.strip())
     if isinstance(value, bool):
         return value
     if not isinstance(value, str | Path) or not str(value):
         raise ValueError("must be true, false or the path of an .env file")
-    return Path(value).expanduser()
+    return _expanded(Path(value))
 
 
 def checked_file(path: Path) -> Path:
@@ -227,7 +232,11 @@ def unknown_key(path: tuple[str | int, ...], known: Iterable[str]) -> str:
     key = str(path[-1])
     if key.lower() in _KEY_WORDS:
         return f"{dotted(path)}: keys do not belong here: name their variable in api_key_env"
-    near = nearest(key, known) or "; %ai config shows them all"
+    words = list(known)
+    others = (
+        f"; take {', '.join(words)}" if 0 < len(words) <= FEW else "; %ai config shows them all"
+    )
+    near = nearest(key, words) or others
     return f"unknown key {shown(dotted(path))}{near}"
 
 

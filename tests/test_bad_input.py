@@ -30,6 +30,7 @@ from support.stub_server import status
 
 from mmai_nb.errors import (
     AuthError,
+    BudgetExceededError,
     ConfigError,
     LedgerWarning,
     MissingKeyError,
@@ -45,7 +46,6 @@ from mmai_nb.settings import load_settings
 WAITING = {
     17: "the hint of %ai doctor; that nothing is sent is held below",
     49: "attach",
-    58: "max_cost",
     60: "map",
     61: "map",
     62: "map",
@@ -109,6 +109,10 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
     *(
         (f"D36-{value}", f"%%ai --timeout {value}\nhi", UsageError, ("0 to 86400 seconds", value))
         for value in ("0", "-3", "nan", "1000000000.0")
+    ),
+    *(
+        (f"D58-{value}", f"%%ai --max-cost {value}\nhi", UsageError, ("max_cost", "USD", value))
+        for value in ("0", "-1", "nan", "inf", "$", "five")
     ),
     ("D36-abc", "%%ai --timeout abc\nhi", UsageError, ("'abc'", "--timeout")),
 ]
@@ -251,6 +255,11 @@ CALLS: list[tuple[str, dict[str, Any], type[Exception], tuple[str, ...]]] = [
         for value in (0, -1, float("nan"), "abc", True)
     ),
     ("D36-huge", {"timeout": HUGE}, OptionError, ("0 to 86400 seconds", "a huge number")),
+    *(
+        (f"D58-{value}", {"max_cost": value}, OptionError, ("max_cost", "USD", str(value)))
+        for value in (0, -1, float("nan"), "five", True)
+    ),
+    ("D58-huge", {"max_cost": HUGE}, OptionError, ("max_cost", "a huge number")),
     ("D41-prompt", {"prompt": "x" * 100_001}, PromptError, ("100,001", "max_prompt_chars")),
     ("D41-system", {"system": "x" * 100_001}, PromptError, ("100,001", "max_prompt_chars")),
     ("D41-tag", {"tag": "x" * 201}, OptionError, ("tag", "200 characters")),
@@ -344,6 +353,12 @@ def test_a_number_of_another_library_is_a_number(house, given, sent):
     assert {type(value) for value in params.values()} <= {int, float}
 
 
+@pytest.mark.parametrize("amount", ["$5", "5", 5, 0.05, Decimal("0.05"), np.float64(0.05)])
+def test_an_amount_may_have_its_dollar_sign__D58(house, amount):
+    assert house.engine.ask("hi", max_cost=amount)
+    assert house.run(f"%%ai --max-cost {amount}\nagain")[0].success
+
+
 def test_a_text_of_another_class_is_a_text(house):
     assert house.engine.ask(Wordy("hi"), model=Wordy("small"), system=Wordy("be brief"))
     request, _ = house.call.calls[0]
@@ -397,6 +412,9 @@ SETTINGS: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("D55-minus", "models.small.input_price", -1, ("-1", "0 to 1,000,000")),
     ("D55-text", "models.small.input_price", "cheap", ("'cheap'", "USD per million tokens")),
     ("D55-huge", "models.small.input_price", HUGE, ("a huge number", "0 to 1,000,000")),
+    ("D58-zero", "budget.day", 0, ("budget.day = 0", "USD")),
+    ("D58-words", "budget.day", "much", ("'much'", "USD")),
+    ("D58-scope", "budget.week", 5, ("budget.week", "day")),
     ("D57-nope", "nope", 1, ("'nope'", "%ai config")),
     ("D59-crossed", "tiers.simple.up_to", 1, ("rise from tier to tier",)),
     ("D59-no-end", "tiers.complex.up_to", 0.9, ("must end at 1.0",)),
@@ -702,6 +720,68 @@ def test_a_secret_is_named_and_not_shown__D48(house, monkeypatch):
         assert "0123456789" not in text
 
 
+# looking back, and other functions
+
+LOOKING: list[tuple[str, dict[str, Any], str]] = [
+    ("costs", {"limit": -1}, "limit must be 0 or more"),
+    ("costs", {"limit": HUGE}, "a huge number"),
+    ("costs", {"limit": True}, "True"),
+    ("costs", {"since": "yesteryear"}, "'yesteryear' is no moment"),
+    ("costs", {"since": 10**5000}, "a huge number is no moment"),
+    ("costs", {"until": Sleepy()}, "Sleepy is no moment"),
+    ("costs", {"model": Sleepy()}, "model must be a text"),
+    ("costs", {"modle": "small"}, "did you mean 'model'?"),
+    ("summary", {"by": "modle"}, "did you mean 'model'?"),
+    ("summary", {"by": pd.DataFrame()}, "DataFrame is no column"),
+    ("summary", {"by": Sleepy()}, "Sleepy is no column"),
+    ("history", {"words": 5}, "words must be a text"),
+    ("history", {"tag": Sleepy()}, "tag must be a text"),
+    ("history", {"limit": 0.5}, "limit must be 0 or more"),
+    ("compare", {"prompt": "hi", "models": 5}, "list of models' names, not 5"),
+    ("compare", {"prompt": "hi", "models": []}, "compare needs models"),
+    ("compare", {"prompt": "hi", "models": ["small", "small"]}, "twice"),
+    ("compare", {"prompt": "hi", "models": [Sleepy()]}, "Sleepy"),
+    ("compare", {"prompt": "hi", "models": ["small"], "blind": "yes"}, "True or False"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"), LOOKING, ids=[f"{name}-{says[:20]}" for name, _, says in LOOKING]
+)
+def test_a_bad_argument_of_another_function_is_refused(house, name, given, says):
+    with pytest.raises(OptionError) as caught:
+        getattr(house.engine, name)(**given)
+    assert is_one_clear_line(str(caught.value))
+    assert says in str(caught.value)
+    house.is_untouched()
+
+
+def test_half_a_character_finds_nothing(house):
+    house.engine.ask("hi")
+    assert len(house.engine.history("\ud800")) == 0
+    assert len(house.engine.costs(tag="\ud800")) == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "a\0b", 5, b"x", Sleepy()],
+    ids=lambda value: ascii(value)[:9] if isinstance(value, str) else type(value).__name__,
+)
+def test_a_path_that_can_be_none_is_refused(house, path):
+    from mmai_nb import shelf
+
+    for write in (shelf.export_kept, shelf.import_kept):
+        with pytest.raises(OptionError, match="path of a file"):
+            write(house.engine, path)
+
+
+def test_only_an_answer_can_be_forgotten(house):
+    from mmai_nb import shelf
+
+    with pytest.raises(OptionError, match=r"not 'hi': the last is ai\.last"):
+        shelf.forget_answer(house.engine.cache, "hi")  # type: ignore[arg-type]
+
+
 # answers that do not fit
 
 
@@ -792,6 +872,10 @@ def test_a_ledger_of_a_newer_version_is_left_as_it_is__D65(tmp_path):
     with pytest.warns(LedgerWarning, match="upgrade"):
         assert second.engine.ask("something else")
     assert len(second.engine.costs()) == 2
+    with pytest.raises(BudgetExceededError) as caught:
+        second.engine.ask("a third", max_cost=1)
+    assert is_one_clear_line(str(caught.value))
+    assert len(second.call.calls) == 1
     second.close()
     assert (tmp_path / "ledger.sqlite3").read_bytes() == before
 

@@ -638,7 +638,7 @@ def test_what_the_rollup_has_is_never_summed_from_the_rows(path):
         (lambda ledger: ledger.series("status"), "provider"),
         (lambda ledger: ledger.series("day"), "tag"),
         (lambda ledger: ledger.latencies("session"), "notebook"),
-        (lambda ledger: ledger.series(3), "'3'"),
+        (lambda ledger: ledger.series(3), "by=3"),
         (lambda ledger: ledger.latencies([["model"]]), "model"),
         (lambda ledger: ledger.choices(tagg="x"), "'tag'"),
     ],
