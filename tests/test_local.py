@@ -318,7 +318,7 @@ def test_the_models_table_has_what_was_found_and_how_to_use_what_is_offered(cell
     }
     frame, shown = cell("%ai models")
     row = frame.loc["ollama/qwen3:8b"]
-    assert (row.provider, row.key, row.price_source) == ("ollama", "not needed", "free")
+    assert (row.key, row.price_source) == ("not needed", "free")
     assert (row.tiers, row.window) == ("simple, standard, complex", 40960)
     offered = f"llama.cpp at 127.0.0.1:{cell.stub.port} could answer too; to use it, run"
     line = (
