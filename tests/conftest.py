@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ hypothesis_settings.register_profile("house", deadline=None, max_examples=60)
 hypothesis_settings.load_profile("house")
 
 KEYS = ("_API_KEY", "_TOKEN", "_SECRET")
+
+
+def pytest_sessionfinish() -> None:
+    """The shells of tests have nothing to save; each would collect all garbage at the exit."""
+    shells = sys.modules.get("IPython.core.interactiveshell")
+    if shells is not None:
+        shells.InteractiveShell.reset = lambda self, *args, **more: None
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +40,6 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
     monkeypatch.chdir(tmp_path)
     yield
-    import sys
-
     engine = sys.modules.get("mmai_nb.engine")
     if engine is not None and engine._default is not None:
         engine._default.close()
