@@ -31,6 +31,7 @@ from typing import Any
 from .demo.answers import MODELS
 from .demo.faults import Behaviour, read_behaviour
 from .keys import remember_key
+from .providers import TIER_BOUNDS
 
 __all__ = [
     "DEMO_KEY_ENV",
@@ -69,11 +70,12 @@ def demo_models() -> dict[str, dict[str, Any]]:
 
 def demo_tiers() -> list[dict[str, Any]]:
     """The demo's tiers, each as what a settings.Tier takes."""
-    return [
-        {"name": "simple", "up_to": 0.35, "chain": ["demo-small", "demo-medium"]},
-        {"name": "standard", "up_to": 0.7, "chain": ["demo-medium", "demo-large"]},
-        {"name": "complex", "up_to": 1.0, "chain": ["demo-large", "demo-medium"]},
-    ]
+    chains = {
+        "simple": ["demo-small", "demo-medium"],
+        "standard": ["demo-medium", "demo-large"],
+        "complex": ["demo-large", "demo-medium"],
+    }
+    return [{"name": t, "up_to": bound, "chain": chains[t]} for t, bound in TIER_BOUNDS.items()]
 
 
 class DemoServer:

@@ -38,7 +38,7 @@ __all__ = [
 LOCAL = "local"
 """The provider of an endpoint on this machine, where the user names none."""
 
-TIER_BOUNDS = MappingProxyType({"simple": 0.35, "standard": 0.7, "complex": 1.0})
+TIER_BOUNDS = MappingProxyType({"simple": 0.3, "standard": 0.6, "complex": 1.0})
 """The default tiers, each with the highest complexity it takes."""
 
 _OPERATIONS = ("/chat/completions", "/completions", "/responses", "/embeddings", "/models")

@@ -63,6 +63,7 @@ class Request:
         max_cost: USD the whole call may cost, retries and fallbacks included.
         tag: free word that lands in the ledger.
         frames: how many DataFrames stand in the prompt (a routing signal).
+        again: how often the same was asked before and not answered well (a routing signal).
     """
 
     messages: tuple[Message, ...]
@@ -78,6 +79,7 @@ class Request:
     max_cost: Decimal | None = None
     tag: str | None = None
     frames: int = 0
+    again: int = 0
 
     @property
     def prompt(self) -> str:

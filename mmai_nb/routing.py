@@ -87,7 +87,13 @@ def _first_draft(request: Request, settings: Settings, situation: Situation) -> 
     written, data = split_data(request.prompt)
     if len(written.split()) < FEWEST_WORDS:
         written, data = request.prompt, ""
-    found = score(written, data=data, frames=request.frames, format=request.format)
+    found = score(
+        written,
+        data=data,
+        frames=request.frames,
+        format=request.format,
+        again=request.again,
+    )
     chosen = next((t for t in settings.tiers if found.score <= t.up_to), settings.tiers[-1])
     said = f" ({', '.join(found.reasons)})" if found.reasons else ""
     why = f"auto: complexity {found.score:.2f} -> {chosen.name}{said}"

@@ -29,8 +29,8 @@ def models(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 TIERS = [
-    {"name": "simple", "up_to": 0.35, "chain": ["tiny", "mid"]},
-    {"name": "standard", "up_to": 0.7, "chain": ["mid", "tiny"]},
+    {"name": "simple", "up_to": 0.3, "chain": ["tiny", "mid"]},
+    {"name": "standard", "up_to": 0.6, "chain": ["mid", "tiny"]},
     {"name": "complex", "up_to": 1.0, "chain": ["big", "mid"]},
 ]
 
@@ -59,7 +59,7 @@ class TestChoice:
     def test_a_trivial_prompt_goes_to_the_first_tier_and_says_why(self):
         found = route(ask("hi"))
         assert (found.tier, found.chain) == ("simple", ("tiny", "mid"))
-        assert found.reasons == ("auto: complexity 0.03 -> simple (short question, no code)",)
+        assert found.reasons == ("auto: complexity 0.13 -> simple (short question, no code)",)
 
     def test_a_proof_goes_to_the_last_tier_with_its_score(self):
         found = route(ask(HARD))
@@ -106,6 +106,11 @@ class TestChoice:
     def test_fallback_models_come_last_and_none_twice(self):
         assert route(ask(fallback=("mid", "spare"))).chain == ("tiny", "mid", "spare")
         assert route(ask(model="big", fallback=("spare", "big"))).chain == ("big", "spare")
+
+    def test_asking_again_makes_a_prompt_harder_and_the_reason_says_so(self):
+        first, second = route(ask("explain this")), route(ask("explain this", again=2))
+        assert (first.tier, second.tier) == ("standard", "complex")
+        assert "asked again" in second.reasons[0]
 
     def test_frames_make_a_prompt_harder(self):
         plain, framed = route(ask("plot this")), route(ask("plot this", frames=2))

@@ -85,7 +85,7 @@ def test_users_models_join_the_presets_and_users_tiers_replace_theirs(home):
 
 def test_a_tier_of_the_presets_may_be_changed_by_name(home):
     settings = home.load("[tiers.simple]\nup_to = 0.2\n", OPENAI_API_KEY="x")
-    assert [t.up_to for t in settings.tiers] == [0.2, 0.7, 1.0]
+    assert [t.up_to for t in settings.tiers] == [0.2, 0.6, 1.0]
     explained = explain_settings(settings)
     assert explained["tiers.simple.up_to"] == (0.2, short_path(home.user_file))
     assert explained["tiers.simple.chain"][1] == "presets"
@@ -453,7 +453,7 @@ def test_tiers_are_replaced_by_a_list_and_merged_by_a_mapping():
     assert [t.name for t in change_settings(settings, {"tiers": one_tier("n")}).tiers] == ["all"]
     merged = change_settings(settings, {"tiers": {"simple": {"chain": ["n"]}}})
     assert [t.chain for t in merged.tiers] == [("n",), ("m", "n"), ("m", "n")]
-    assert [t.up_to for t in merged.tiers] == [0.35, 0.7, 1.0]
+    assert [t.up_to for t in merged.tiers] == [0.3, 0.6, 1.0]
     dotted = change_settings(merged, {"tiers.simple.up_to": 0.1, "tiers.standard": None})
     assert [(t.name, t.up_to) for t in dotted.tiers] == [("simple", 0.1), ("complex", 1.0)]
     assert len(change_settings(dotted, {"tiers": None}).tiers) == 3

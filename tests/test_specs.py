@@ -30,8 +30,8 @@ def test_a_model_needs_no_more_than_an_address():
 def test_models_without_tiers_get_the_three_default_ones_in_the_given_order():
     tiers = Settings(models=models("b", "a")).tiers
     assert [(t.name, t.up_to, t.chain) for t in tiers] == [
-        ("simple", 0.35, ("b", "a")),
-        ("standard", 0.7, ("b", "a")),
+        ("simple", 0.3, ("b", "a")),
+        ("standard", 0.6, ("b", "a")),
         ("complex", 1.0, ("b", "a")),
     ]
 
@@ -411,7 +411,7 @@ def test_an_alias_in_a_chain_stands_for_its_model_and_follows_it():
 
 def test_an_unknown_tier_is_answered_with_the_nearest_or_all_names():
     settings = Settings(models=models("m"))
-    assert settings.tier("simple").up_to == 0.35
+    assert settings.tier("simple").up_to == 0.3
     with pytest.raises(OptionError, match="did you mean 'simple'"):
         settings.tier("simpel")
     with pytest.raises(OptionError, match="simple, standard, complex"):
