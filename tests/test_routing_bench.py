@@ -5,11 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from bench import labelled
+from bench.fit_complexity import SIGNALS, as_json, fit, nonnegative_fit, sums, table
+from bench.keywords import keyword_score
 from bench.metrics import apgr, bootstrap, call_share, figures, interval, recovered
-from bench.questions import folds, learnable, load, other_sources, question_key
+from bench.questions import Question, folds, learnable, load, other_sources, question_key
+from bench.routing import Bench, Router, main_table, measured, routers
+
+from mmai_nb import complexity
+from mmai_nb.complexity import fitted_weights, score
 
 WEAK = np.array([1.0, 1, 0, 0])
 STRONG = np.array([1.0, 1, 1, 1])
@@ -154,6 +162,118 @@ class TestPublicData:
             ("MMLU", 1.0, 1.0),
             ("GSM8K", 1.0, 1.0),
         ]
+
+
+def made_up(count: int = 60) -> list[Question]:
+    """Questions of which those with a name in them are the ones that a strong model mends."""
+    draw = np.random.default_rng(3)
+    found = []
+    for number in range(count):
+        hard = bool(draw.integers(0, 2))
+        found.append(
+            Question(
+                prompt=f"so {'Anna and Otto meet' if hard else 'nobody is there'} {number}",
+                benchmark="MMLU" if number % 2 else "GSM8K",
+                task=f"t{number % 4}",
+                source=f"s{number % 2}",
+                group=f"t{number % 4}",
+                weak=float(not hard),
+                strong=1.0,
+                fails=float(hard),
+                mends=float(hard),
+            )
+        )
+    return found
+
+
+class TestFit:
+    def test_a_signal_that_helps_gets_a_weight_and_one_that_misleads_gets_none(self):
+        draw = np.random.default_rng(0)
+        values = draw.normal(size=(4000, 3))
+        chance = 1 / (1 + np.exp(-(values[:, 0] - values[:, 1])))
+        target = (draw.random(4000) < chance).astype(float)
+        found = nonnegative_fit(values, target, np.zeros(4000, dtype=np.int64))
+        assert found[0] == pytest.approx(1, abs=0.35)
+        assert found[1] == 0
+        assert found[2] < 0.1
+
+    def test_a_level_that_differs_between_tasks_teaches_nothing(self):
+        level = np.repeat([0, 1], 2000)
+        values = level[:, None] + np.random.default_rng(0).normal(size=(4000, 1))
+        target = np.where(level, 0.9, 0.1)
+        together = np.zeros(4000, dtype=np.int64)
+        assert nonnegative_fit(values, target, level)[0] < 0.1
+        assert nonnegative_fit(values, target, together)[0] > 0.5
+
+    def test_the_score_says_on_average_how_often_cheap_models_fail(self):
+        questions = made_up()
+        weights = fit(questions, table(questions))
+        assert weights.names > 0
+        said = [score(q.prompt, weights=weights).score for q in questions]
+        assert np.mean(said) == pytest.approx(np.mean([q.fails for q in questions]), abs=0.02)
+
+    def test_the_sums_are_those_of_the_score(self):
+        prompts = ["Prove that 2 > 1.", "hi", "What is x?\n```\na = 1\n```"]
+        rows = [Question(p, "MMLU", "t", "s", "g", 0, 1, 1, 1) for p in prompts]
+        z = sums(fitted_weights(), table(rows))
+        assert [score(p).score for p in prompts] == pytest.approx(1 / (1 + np.exp(-z)), abs=1e-4)
+
+    @pytest.mark.slow
+    def test_the_shipped_weights_are_those_of_the_script_and_the_same_each_time(self, public):
+        rows = table(public)
+        assert len(SIGNALS) == rows.shape[1]
+        fitted = as_json(fit(public, rows))
+        assert fitted == as_json(fit(public, rows))
+        kept = Path(complexity.__file__).parent / "data" / "complexity.json"
+        shipped = json.loads(kept.read_text("utf-8"))
+        for name, value in json.loads(fitted).items():
+            assert shipped[name] == pytest.approx(value, abs=2e-4)  # exp differs by machine
+
+
+class TestRouters:
+    def test_keywords_tell_code_and_reasoning_from_a_greeting(self):
+        hello = keyword_score("hello")
+        assert hello < keyword_score("debug this python function")
+        assert hello < keyword_score("Prove and explain why")
+
+    def test_labels_of_the_pair_are_learned_from_the_train_rows_alone(self):
+        questions = made_up(80)
+        words = [labelled.grams(q.prompt) for q in questions]
+        shapes = np.array([labelled.shape(q.prompt) for q in questions])
+        gain = np.array([q.strong - q.weak for q in questions])
+        train = np.arange(80) < 60
+        found = labelled.fit_labels(words, shapes, np.zeros(80), gain, train)
+        assert found[gain[60:] > 0].min() > found[gain[60:] == 0].max()
+        turned = np.where(train, gain, 5.0)
+        assert (labelled.fit_labels(words, shapes, np.zeros(80), turned, train) == found).all()
+
+    def test_numbers_are_one_word_and_pairs_stand_beside_words(self):
+        assert labelled.grams("Add 12 pears") == {"add", "#", "pears", "add #", "# pears"}
+
+    def test_every_shape_has_the_same_counts_whatever_the_text(self):
+        lengths = {len(labelled.shape(text)) for text in ("", "a", "1 + 1 = 2?", "A\nA. b\nB. c")}
+        assert len(lengths) == 1
+
+
+class TestTables:
+    def test_each_router_has_a_line_and_a_figure_where_it_speaks(self):
+        bench = Bench(made_up())
+        rows = routers(bench)
+        parts = [measured(b, bench, rows, bench.benchmark == b, 20) for b in ("MMLU", "GSM8K")]
+        lines = main_table(rows, parts).splitlines()
+        assert len(lines) == 2 + len(rows)
+        assert lines[2] == "| random | nothing | 0.500 · 50 / 80 | 0.500 · 50 / 80 | 0.500 |"
+        assert {line.count("|") for line in lines} == {lines[0].count("|")}
+        assert parts[0].figures["labels of the pair, other questions"].apgr > 0.6
+
+    def test_a_router_that_reads_answers_speaks_where_there_are_some_and_pays_twice(self):
+        bench = Bench(made_up())
+        gain = bench.strong - bench.weak
+        half = np.where(bench.benchmark == "MMLU", gain, np.nan)
+        free, paid = Router("free", "", half), Router("paid", "", half, weak_price=0.5)
+        here = measured("MMLU", bench, [free, paid], bench.benchmark == "MMLU", 5)
+        assert here.figures["paid"].cpt50 == pytest.approx(2 * here.figures["free"].cpt50)
+        assert measured("x", bench, [free], bench.benchmark == "GSM8K", 5).figures == {}
 
 
 @pytest.fixture(scope="module")
