@@ -73,7 +73,7 @@ _WHY = {
     "data": "contains data",
     "output": "structured answer",
     "again": "asked again",
-    "names": "many names",
+    "names": "many names or sentences",
     "brackets": "many brackets",
     "quantities": "compares quantities",
 }
