@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -37,7 +38,7 @@ Decide = Callable[[list[Standing]], tuple[int, T]]
 or raises."""
 
 
-class Holding:
+class Holding(ABC):
     """The part of a ledger that counts and holds money.
 
     Attributes:
@@ -55,13 +56,15 @@ class Holding:
         self._alerts: set[tuple[str, str, int]] = set()
         self._sound = False
 
+    @abstractmethod
     def _guard(self) -> AbstractContextManager[object]:
-        raise NotImplementedError
+        """Held while the rows in memory are read or written."""
 
+    @abstractmethod
     def _reach(self, patience: float | None, pause: Callable[[float], None]) -> sqlite3.Connection:
         """A connection that can write, after at most so many seconds of waiting for a lock."""
-        raise NotImplementedError
 
+    @abstractmethod
     def change(
         self,
         action: Callable[[sqlite3.Connection], T],
@@ -69,17 +72,18 @@ class Holding:
         pause: Callable[[float], None] = time.sleep,
     ) -> T:
         """What the action gives, done as one transaction."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _catch_up(self, patience: float) -> None:
         """Write the rows that wait in memory."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _bar(self, error: Exception) -> str:
-        raise NotImplementedError
+        """Write to this file no more; why, in words."""
 
+    @abstractmethod
     def _complain(self, error: Exception) -> None:
-        raise NotImplementedError
+        """Warn once that the file fails."""
 
     def reserve(
         self,

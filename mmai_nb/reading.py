@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, Unpack
@@ -28,13 +29,14 @@ MOST_ROWS = 100_000
 """What `frame` reads if it is not told."""
 
 
-class Reading:
+class Reading(ABC):
     """The part of a ledger that only reads."""
 
+    @abstractmethod
     def _read(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
         """The query's result over the rows, named by its second argument, pending ones included."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _mend_if_seen(self) -> None:
         """Make the sums anew where it shows that they do not fit the rows."""
 
