@@ -119,11 +119,16 @@ class Situation:
         open_breakers: names of models that are not to be asked now.
         windows: context window in tokens by model name; None where unknown.
         money: what may be spent; None where no budget is in force.
+        bounds: up to which complexity each tier serves, in place of the tiers' own `up_to`; the
+            last is 1, one below 0 leaves its tier out. Empty: as the tiers say.
+        bounds_from: why these bounds hold, in words.
     """
 
     open_breakers: frozenset[str] = frozenset()
     windows: Mapping[str, int | None] = field(default_factory=dict)
     money: Outlook | None = None
+    bounds: tuple[float, ...] = ()
+    bounds_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,7 @@ class Route:
         skipped: models left out, each with its reason.
         stepped: why the tier is lower than the complexity asks for; "" where it is not.
         estimates: tokens and cost by model; filled where they are asked for.
+        bounds: up to which complexity each tier served; empty where no score was needed.
     """
 
     tier: str | None
@@ -157,6 +163,7 @@ class Route:
     skipped: tuple[tuple[str, str], ...] = ()
     stepped: str = ""
     estimates: tuple[Estimate, ...] = ()
+    bounds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class _Draft:
     named: str | None = None
     skipped: tuple[tuple[str, str], ...] = ()
     stepped: str = ""
+    bounds: tuple[float, ...] = ()
 
 
 def choose_route(request: Request, settings: Settings, situation: Situation) -> Route:
@@ -65,6 +66,7 @@ def choose_route(request: Request, settings: Settings, situation: Situation) -> 
         reasons=draft.reasons,
         skipped=tuple(pair for pair in draft.skipped if pair[0] not in draft.chain),
         stepped=draft.stepped,
+        bounds=draft.bounds,
     )
 
 
@@ -94,10 +96,14 @@ def _first_draft(request: Request, settings: Settings, situation: Situation) -> 
         format=request.format,
         again=request.again,
     )
-    chosen = next((t for t in settings.tiers if found.score <= t.up_to), settings.tiers[-1])
+    bounds = situation.bounds or tuple(tier.up_to for tier in settings.tiers)
+    pairs = zip(settings.tiers, bounds, strict=True)
+    chosen = next((tier for tier, bound in pairs if found.score <= bound), settings.tiers[-1])
     said = f" ({', '.join(found.reasons)})" if found.reasons else ""
     why = f"auto: complexity {found.score:.2f} -> {chosen.name}{said}"
-    draft = replace(_tier_draft(chosen, why, request, settings), complexity=found)
+    draft = _tier_draft(chosen, why, request, settings)
+    reasons = tuple(filter(None, (why, situation.bounds_from)))
+    draft = replace(draft, reasons=reasons, complexity=found, bounds=bounds)
     return draft if situation.money is None else _affordable(draft, request, settings, situation)
 
 
@@ -123,6 +129,7 @@ def _affordable(
         reasons=(*draft.reasons, stepped),
         skipped=skipped,
         stepped=stepped,
+        bounds=draft.bounds,
     )
 
 

@@ -119,6 +119,41 @@ class TestChoice:
         assert framed.complexity.score > plain.complexity.score
 
 
+class TestBounds:
+    """Bounds of the situation stand in place of the tiers' own."""
+
+    @pytest.mark.parametrize(
+        ("bounds", "tier"),
+        [
+            ((), "simple"),
+            ((0.1, 0.6, 1.0), "standard"),
+            ((0.05, 0.1, 1.0), "complex"),
+            ((-1.0, -1.0, 1.0), "complex"),
+            ((0.5, 1.0, 1.0), "simple"),
+        ],
+    )
+    def test_they_choose_the_tier(self, bounds, tier):
+        found = choose_route(ask("hi"), settings(), Situation(bounds=bounds))
+        assert found.tier == tier
+        assert found.bounds == (bounds or (0.3, 0.6, 1.0))
+
+    def test_the_last_tier_may_be_left_out(self):
+        never = Situation(bounds=(0.3, 1.0, 1.0))
+        assert choose_route(ask(HARD * 50), settings(), never).tier == "standard"
+
+    def test_where_they_are_from_is_the_second_reason(self):
+        found = choose_route(ask("hi"), settings(), Situation(bounds_from="prefer cheap"))
+        assert found.reasons[1:] == ("prefer cheap",)
+
+    def test_they_play_no_part_where_a_tier_or_model_is_named(self):
+        chosen = Situation(bounds=(-1.0, -1.0, 1.0), bounds_from="prefer 1")
+        for request in (ask("hi", tier="simple"), ask("hi", model="tiny")):
+            found = choose_route(request, settings(), chosen)
+            assert found.chain[0] == "tiny"
+            assert found.bounds == ()
+            assert "prefer 1" not in found.reasons
+
+
 class TestErrors:
     def test_an_unknown_tier_names_the_nearest(self):
         with pytest.raises(OptionError, match="complex"):
