@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmai_nb.checks import Question, find_faults
+from mmai_nb.checks import Question, assess, find_faults
 from mmai_nb.checks.code import is_installed
 
 
@@ -475,3 +475,39 @@ def test_the_checks_import_nothing_heavy():
         cwd=Path(__file__).parent,
     )
     assert done.stdout.strip() == "[]"
+
+
+# -- doubt
+
+
+def test_an_answer_without_a_fault_is_not_doubted_much():
+    found = assess(GOOD, Question("Write a word counter in Python."))
+    assert (found.findings, found.reason, found.fails) == ((), "", False)
+    assert 0 < found.doubt < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("So 3 × 17 = 41 of them.", "3 × 17 = 41 is wrong"),
+        ("I'm sorry, but I can't help with that.", "the model declines to answer"),
+        ("", "the answer is empty"),
+        ("```python\ndef f(:\n    pass\n```", "the Python code does not parse"),
+    ],
+)
+def test_an_answer_with_a_grave_fault_fails_and_says_why(text, words):
+    found = assess(text, Question("Explain it."))
+    assert found.fails
+    assert found.reason.startswith(words)
+
+
+def test_hedging_alone_raises_doubt_but_does_not_fail_an_answer():
+    found = assess("I think that it is 4.", Question("Explain it."))
+    assert not found.fails
+    assert found.doubt > assess("It is 4.", Question("Explain it.")).doubt
+
+
+def test_the_strongest_finding_is_the_reason():
+    found = assess("I think that 3 + 4 = 8.", Question("Explain it."))
+    assert [finding.kind for finding in found.findings] == ["arithmetic", "hedging"]
+    assert found.reason == "3 + 4 = 8 is wrong"

@@ -12,13 +12,15 @@ from typing import Any
 
 from ..errors import SchemaMismatchError
 from ..schemas import parse_answer
+from .agreement import agree
 from .arithmetic import wrong_sums
 from .code import broken_code, is_installed, unknown_names
+from .doubt import Assessment, Weights, weigh
 from .finals import final_answers
 from .finding import Finding
 from .prose import empty, hedging, refusal, repetition, truncated, wrong_language
 
-__all__ = ["Finding", "Question", "find_faults"]
+__all__ = ["Assessment", "Finding", "Question", "agree", "assess", "find_faults"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class Question:
     finish_reason: str | None = None
     namespace: Collection[str] | None = None
     installed: Callable[[str], bool] = is_installed
+
+
+def assess(text: str, question: Question) -> Assessment:
+    """How far an answer is to be doubted, and what speaks against it.
+
+    Deterministic, without network, in a time that grows with the text's length at most.
+    """
+    return weigh(find_faults(text, question), Weights())
 
 
 def find_faults(text: str, question: Question) -> tuple[Finding, ...]:

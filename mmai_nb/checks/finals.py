@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .finding import Finding
 
-__all__ = ["final_answers"]
+__all__ = ["choice_named", "final_answers", "number_asked", "offers_choices"]
 
 _FINAL = re.compile(
     r"(?:\b(?:final |correct |right )?answer\s*(?:is|:|=|would be)\s*:?\s*|####\s*|\\boxed\{)"
@@ -24,9 +24,36 @@ _NUMBER_ASKED = re.compile(
 )
 
 
+def offers_choices(prompt: str) -> bool:
+    """Whether a prompt lists at least three choices by letter."""
+    return len(set(_CHOICES.findall(prompt))) >= 3
+
+
+def number_asked(prompt: str) -> bool:
+    """Whether a prompt asks for a number."""
+    return bool(_NUMBER_ASKED.search(prompt[-2_000:]))
+
+
+_CHOICE = re.compile(r"(?<![\w'’])[(*_]{0,3}([A-J])(?:[)*_]{1,3}|[.:](?=\s|$)|$)", re.MULTILINE)
+
+
+def choice_named(text: str, prompt: str) -> str | None:
+    """The letter an answer comes to: the one it states last, else the only one it sets apart."""
+    stated = [found["value"].upper() for found in _FINAL.finditer(text[-20_000:])]
+    stated = [value for value in stated if re.fullmatch(r"[A-J]", value)]
+    if stated:
+        return stated[-1]
+    lines = text.strip().splitlines() or [""]
+    for line in (lines[-1], lines[0]):
+        letters = set(_CHOICE.findall(line.strip()[:300]))
+        if len(letters) == 1:
+            return str(letters.pop())
+    return None
+
+
 def final_answers(text: str, prompt: str) -> Iterator[Finding]:
     """A finding where the last words contradict each other, or are missing."""
-    choices = len(set(_CHOICES.findall(prompt))) >= 3
+    choices = offers_choices(prompt)
     said = list(dict.fromkeys(_normal(found["value"]) for found in _FINAL.finditer(text[-20_000:])))
     said = [value for value in said if not choices or re.fullmatch(r"[a-j]", value)]
     numbers = [value for value in said if re.fullmatch(r"-?\d+(?:\.\d+)?|[a-j]", value)]
@@ -34,7 +61,7 @@ def final_answers(text: str, prompt: str) -> Iterator[Finding]:
         yield Finding("contradiction", f"two final answers: {numbers[0]} and {numbers[-1]}")
     elif choices and not said and not _names_a_choice(text):
         yield Finding("final", "no choice is named at the end")
-    elif not choices and _NUMBER_ASKED.search(prompt[-2_000:]) and not _NUMBER.search(text):
+    elif not choices and number_asked(prompt) and not _NUMBER.search(text):
         yield Finding("final", "a number was asked for, and none is there")
 
 
