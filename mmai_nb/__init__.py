@@ -9,11 +9,12 @@ The plan of the house. A module imports only from floors below its own; a test h
     6  resources replaying
     5  client recording remembering transfer
     4  saving comparison fallback purse keeping options routing offline texts wire
+    4  planning thresholds
     3  pricing settings side_by_side ledger
     2  braces charts checks complexity demo exchanges specs caching reading holds
-    2  price_data
+    2  price_data plan_page
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
-    1  discovery call_log opening word_index exporting signals
+    1  discovery call_log opening word_index exporting signals dial
     0  cancel verdicts errors records markup redaction store schema frames values providers
     0  sources drafts envfile vaults words vocabulary
 

@@ -19,9 +19,10 @@ from .comparison import Comparison
 from .engine import default_engine
 from .errors import OptionError
 from .options import make_request
+from .planning import Plan
 from .pricing import PriceUpdate
 from .reading import MOST_ROWS
-from .records import Alert, Message, OnText, Route
+from .records import Alert, Message, OnText
 from .selection import Filters, Moment, Names
 from .settings import Settings
 from .shelf import export_kept, forget_answer, import_kept
@@ -71,6 +72,7 @@ def ask(
     max_cost: float | str | None = None,
     on_text: OnText | None = None,
     tag: str | None = None,
+    prefer: str | float | None = None,
     allow_secrets: bool = False,
 ) -> Answer:
     """The answer to a prompt: routed, from the cache if it is there, priced and recorded.
@@ -95,6 +97,8 @@ def ask(
         on_text: called with each piece of text as it comes; then nothing restarts once text was
             shown.
         tag: a word for the ledger.
+        prefer: the cost dial for this call: cheap, balanced, quality, or the share of prompts that
+            may go to the strongest tier, as 0.2 or "20%"; default: the setting.
         allow_secrets: send a prompt although it holds a key.
 
     Raises:
@@ -121,6 +125,7 @@ def ask(
         max_cost=max_cost,
         on_text=on_text,
         tag=tag,
+        prefer=prefer,
         allow_secrets=allow_secrets,
     )
 
@@ -231,8 +236,10 @@ def compare(
     return comparison.wait(on_change)
 
 
-def plan(prompt: str, **options: Any) -> Route:
+def plan(prompt: str, **options: Any) -> Plan:
     """What would happen to the prompt and why, with estimated tokens and cost; nothing is sent.
+
+    It shows itself as `%ai route` does: the route, a row per model, and other turns of the dial.
 
     Also known as `mmai_nb.route`. Options are those of `ask`.
     """

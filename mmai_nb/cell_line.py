@@ -107,6 +107,7 @@ class _Heading:
 
 def make_parser() -> Parser:
     """The parser of a cell's first line."""
+    from .dial import PREFERENCES
     from .options import FORMATS
 
     parser = Parser()
@@ -144,6 +145,8 @@ def make_parser() -> Parser:
         "--max-cost", metavar="USD", help="the most the whole call may cost, retries included"
     )
     cost.value("--timeout", type=float, metavar="S", help="seconds for the whole call")
+    dial = "cheap, balanced, quality, or the share that may be strong"
+    cost.value("--prefer", metavar="WORD | 20%", help=dial, completes=tuple(PREFERENCES))
     tag = "a word for the ledger, to sum up by"
     cost.value("--tag", metavar="WORD", help=tag, completes="tags")
     _Heading(parser, "help").switch("-h", "--help", help="show this")
@@ -254,6 +257,7 @@ def request_options(options: argparse.Namespace) -> dict[str, Any]:
         "timeout": options.timeout,
         "max_cost": options.max_cost,
         "tag": options.tag,
+        "prefer": options.prefer,
         "allow_secrets": options.allow_secrets,
     }
 

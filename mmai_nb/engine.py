@@ -23,6 +23,7 @@ from .keeping import (
     Parse,
     entry_of,
     find_kept,
+    has_kept,
     key_of,
     may_be_kept,
     parser_of,
@@ -31,6 +32,7 @@ from .keeping import (
 )
 from .ledger import Ledger
 from .options import make_request
+from .planning import Known, Plan, likely_output, plan_of, same_tier
 from .pricing import context_window, price
 from .purse import Purse, outlook
 from .recording import Recorder, check_key, fingerprint, log_outcome
@@ -39,7 +41,6 @@ from .records import (
     Attempt,
     Completion,
     Cost,
-    Estimate,
     OnText,
     Request,
     Route,
@@ -58,7 +59,7 @@ from .replaying import (
     why_not_ask,
     why_not_demo,
 )
-from .resources import Call, Resources
+from .resources import Call, Resources, preference
 from .routing import choose_route, notes_on
 from .settings import ModelSpec, Settings, is_offline
 from .texts import Deleted
@@ -71,8 +72,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "default_engine", "made_engine"]
 
-TYPICAL_OUTPUT = 400
-"""Tokens an answer is taken to have when its cost is estimated and no max_tokens is set."""
 SMALLEST_WINDOW = 4_000
 """Prompts below this many tokens fit every hosted model, so no price data is read for them."""
 AMBIGUOUS_COST = 0.05
@@ -238,18 +237,29 @@ class Engine(Resources):
         votes = self.ledger.votes("compare")
         return win_rates([Verdict.from_json(data) for _, _, _, data in votes])
 
-    def route(self, request: Request) -> Route:
+    def route(self, request: Request) -> Plan:
         """What would happen to the request, with tokens and cost estimated; nothing is sent."""
         request, settings = self.in_force(request)
         route = self._route(request, settings)
         if said := said_of_cache(self.cache, request, settings, route):
             route = replace(route, reasons=(*route.reasons, said))
-        tokens, output = estimate_messages(request.messages), _likely_output(request)
-        estimates = tuple(
-            Estimate(name, tokens, output, price(Usage(tokens, output), settings.find(name)).usd)
-            for name in route.chain
+        reads, question = request.cache and not request.refresh, question_of(request)
+
+        def turned(prefer: str | float | None) -> Route:
+            asked = replace(request, prefer=prefer)
+            other = settings.model_copy(update={"prefer": prefer})
+            if same_tier(route, self.bounds(asked, other)[0], settings):
+                return route
+            return self._route(asked, other)
+
+        known = Known(
+            kept=lambda spec: reads and has_kept(self.cache, question, spec, parser_of(request)),
+            is_resting=self.is_resting,
+            key_state=self.key_state,
+            turned=turned,
+            prefer=preference(request, settings),
         )
-        return replace(route, estimates=estimates)
+        return plan_of(route, request, settings, known)
 
     # -- its steps
 
@@ -309,7 +319,9 @@ class Engine(Resources):
             else set[str]()
         )
         money = outlook(purse or self.purse_for(request), request, settings)
-        return choose_route(request, settings, Situation(frozenset(stopped), windows, money))
+        dialed = self.bounds(request, settings)
+        situation = Situation(frozenset(stopped), windows, money, *dialed)
+        return choose_route(request, settings, situation)
 
     def _from_cache(self, walk: _Walk) -> Completion | None:
         """A kept answer of any model of the chain: it wins over a call that costs money."""
@@ -536,11 +548,7 @@ def _breaker_key(settings: Settings, spec: ModelSpec) -> str:
     return f"{spec.base_url} {spec.model} {fingerprint(spec, settings.key_sources)}"
 
 
-def _likely_output(request: Request) -> int:
-    return int(request.params.get("max_tokens", TYPICAL_OUTPUT))
-
-
 def _cheap(request: Request, spec: ModelSpec) -> bool:
-    usage = Usage(estimate_messages(request.messages), _likely_output(request))
+    usage = Usage(estimate_messages(request.messages), likely_output(request))
     cost = price(usage, spec).usd
     return cost is not None and cost < AMBIGUOUS_COST

@@ -19,6 +19,7 @@ __all__ = [
     "Parse",
     "entry_of",
     "find_kept",
+    "has_kept",
     "key_of",
     "may_be_kept",
     "parser_of",
@@ -94,6 +95,11 @@ def find_kept(
         if completion is not None and may_be_kept(completion, parse):
             return named_after(completion, spec), key
     return None
+
+
+def has_kept(cache: AnswerCache, question: str, spec: ModelSpec, parse: Parse | None) -> bool:
+    """Whether an answer of the model is kept."""
+    return find_kept(cache, question, [spec], parse) is not None
 
 
 def named_after(completion: Completion, spec: ModelSpec) -> Completion:

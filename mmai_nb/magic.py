@@ -11,6 +11,7 @@ import keyword
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -131,7 +132,6 @@ class MmaiMagics(ConfiguredMagics):
     # -- both
 
     def _ask(self, prompt: str, options: argparse.Namespace) -> Any:
-        from .commands import route_page
         from .display import view_for
         from .options import make_request
 
@@ -144,7 +144,7 @@ class MmaiMagics(ConfiguredMagics):
         if options.compare is not None:
             return self._compare(text, (*notes, *asked.notes), options)
         if options.dry_run:
-            return route_page(engine.route(asked.request))
+            return replace(engine.route(asked.request), everything=options.verbose)
         view = view_for(self._ip, asked.request.format, quiet=options.quiet)
         stream = engine.settings.stream and not options.no_stream and not options.quiet
         answer = self._watched(

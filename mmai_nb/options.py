@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
+from .dial import checked_prefer
 from .errors import OptionError, PromptError, SecretInPromptError
 from .interpolation import DATA_NOTE, check_prompt, has_data
 from .records import Message, Request
@@ -60,6 +61,7 @@ class _Options:
     timeout: float | None = None
     max_cost: Any = None
     tag: str | None = None
+    prefer: Any = None
     frames: int = 0
     allow_secrets: bool = False
 
@@ -126,6 +128,7 @@ def _made(prompt: str | None, settings: Settings, options: _Options) -> Asked:
         timeout=_number("timeout", options.timeout, above=0.0, most=86_400.0, unit="seconds"),
         max_cost=_usd("max_cost", options.max_cost),
         tag=tag,
+        prefer=_prefer(options.prefer),
         frames=options.frames,
     )
     return Asked(request, notes)
@@ -297,6 +300,13 @@ def _usd(name: str, value: Any) -> Decimal | None:
         return checked_usd(value)
     except ValueError as error:
         raise OptionError(f"{name} {error}, not {shown(value)}") from None
+
+
+def _prefer(value: Any) -> str | float | None:
+    try:
+        return checked_prefer(value)
+    except ValueError as error:
+        raise OptionError(f"prefer = {shown(value)}: {error}") from None
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

@@ -224,6 +224,22 @@ class Reading(ABC):
         column, name = ("session", session) if notebook is None else ("notebook", notebook)
         return self._read(lambda db, source: tables.keys_used(db, source, column, name))
 
+    def scores(
+        self, *, since: float = 0.0, simulated: bool = False, most: int = 1_000
+    ) -> list[float]:
+        """The complexity of the newest prompts that were sent, newest first.
+
+        Args:
+            since: only from then on, in seconds since the epoch.
+            simulated: the demo's instead of real ones.
+            most: how many at most, looked for in twenty times as many rows.
+        """
+        return self._read(
+            lambda db, source: tables.scores(
+                db, source, since=since, simulated=simulated, most=most, looked_at=20 * most
+            )
+        )
+
     def _read_sums(self, query: Callable[[sqlite3.Connection, str], T]) -> T:
         self._mend_if_seen()
         return self._read(query)

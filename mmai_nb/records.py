@@ -15,6 +15,7 @@ __all__ = [
     "NANO",
     "Alert",
     "Attempt",
+    "Choice",
     "Completion",
     "Complexity",
     "Cost",
@@ -62,6 +63,7 @@ class Request:
         timeout: seconds for the whole call, retries and waits included.
         max_cost: USD the whole call may cost, retries and fallbacks included.
         tag: free word that lands in the ledger.
+        prefer: the cost dial for this request, checked; None: as the settings say.
         frames: how many DataFrames stand in the prompt (a routing signal).
         again: how often the same was asked before and not answered well (a routing signal).
     """
@@ -78,6 +80,7 @@ class Request:
     timeout: float | None = None
     max_cost: Decimal | None = None
     tag: str | None = None
+    prefer: str | float | None = None
     frames: int = 0
     again: int = 0
 
@@ -133,12 +136,44 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one model of a chain would cost. `cost_usd` is None where the price is unknown."""
+    """What one model would cost, and what else speaks for it or against it.
+
+    Attributes:
+        cost_usd: None where the price is unknown.
+        place: in the chain, from 1; 0 for a model that would not be asked.
+        tiers: the tiers in whose chains it stands.
+        leads: whether it is the first in one of them.
+        window: the context window in tokens; None where unknown.
+        note: what a reader should know: it rests, is too small, has no key, is cached.
+    """
 
     model: str
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    place: int = 0
+    tiers: tuple[str, ...] = ()
+    leads: bool = False
+    provider: str = ""
+    window: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where the same prompt would go with another turn of the cost dial.
+
+    Attributes:
+        prefer: the turn; None: the tiers' own bounds.
+        cost_usd: estimated for the first model of the chain; None where the price is unknown.
+        in_force: whether it is what holds now.
+    """
+
+    prefer: str | float | None
+    tier: str | None
+    model: str
+    cost_usd: float | None
+    in_force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +187,8 @@ class Route:
         reasons: why this chain, in words.
         skipped: models left out, each with its reason.
         stepped: why the tier is lower than the complexity asks for; "" where it is not.
-        estimates: tokens and cost by model; filled where they are asked for.
+        estimates: what each model would cost, the chain's first and in its order, then the other
+            models of all tiers; filled where they are asked for.
         bounds: up to which complexity each tier served; empty where no score was needed.
     """
 

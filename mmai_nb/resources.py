@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .caching import AnswerCache
+from .dial import Dial
 from .discovery.finder import Finder, Found
 from .discovery.owners import strangers
 from .drafts import plain
@@ -50,13 +51,14 @@ from .settings import (
     named_only,
 )
 from .texts import Texts
+from .thresholds import Thresholds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from .call_log import CallLog
 
-__all__ = ["Resources"]
+__all__ = ["Resources", "preference"]
 
 Call = Callable[[Request, ModelSpec, OnText | None], Completion]
 
@@ -86,6 +88,7 @@ class Resources:
         self.breakers = Breakers()
         self.finder = Finder()
         self.listeners = Listeners()
+        self.thresholds = Thresholds(lambda: self.ledger)
         self.session = uuid.uuid4().hex[:12]
         self.notebook: Callable[[], str | None] = notebook_name
 
@@ -269,6 +272,19 @@ class Resources:
 
     # -- what is asked
 
+    def dial(self, prefer: str | float | None) -> Dial:
+        """What a turn of the cost dial comes to, for the tiers that would be asked now."""
+        return self.thresholds.dial(prefer, self.settings_for_display)
+
+    def bounds(self, request: Request, settings: Settings) -> tuple[tuple[float, ...], str]:
+        """The tiers' bounds as the cost dial sets them, and why; () where they are as they were."""
+        prefer = preference(request, settings)
+        named = request.model != "auto" or request.tier is not None
+        if prefer is None or named or not settings.tiers:
+            return (), ""
+        dial = self.thresholds.dial(prefer, settings)
+        return dial.bounds, dial.said(settings.tiers[-1].name)
+
     def in_force(self, request: Request) -> tuple[Request, Settings]:
         """The request and the settings it runs under: with nothing configured, the demo's.
 
@@ -384,6 +400,11 @@ def _detailed(settings: Settings, found: Found) -> Settings:
     """With what was found of the models that are there only because a tier names them."""
     named = {name: found.models[name] for name in named_only(settings) if name in found.models}
     return lay_found(settings, {"models": named}) if named else settings
+
+
+def preference(request: Request, settings: Settings) -> str | float | None:
+    """The turn of the cost dial that holds for a request."""
+    return settings.prefer if request.prefer is None else request.prefer
 
 
 def _wants_demo() -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from .answer import format_usd
 from .budgets import STEP_DOWN
 from .complexity import score
+from .dial import tier_at
 from .errors import ConfigError, ContextTooLongError
 from .interpolation import split_data
 from .records import NANO, Complexity, Outlook, Request, Route, Situation
@@ -97,8 +98,7 @@ def _first_draft(request: Request, settings: Settings, situation: Situation) -> 
         again=request.again,
     )
     bounds = situation.bounds or tuple(tier.up_to for tier in settings.tiers)
-    pairs = zip(settings.tiers, bounds, strict=True)
-    chosen = next((tier for tier, bound in pairs if found.score <= bound), settings.tiers[-1])
+    chosen = settings.tiers[tier_at(found.score, bounds)]
     said = f" ({', '.join(found.reasons)})" if found.reasons else ""
     why = f"auto: complexity {found.score:.2f} -> {chosen.name}{said}"
     draft = _tier_draft(chosen, why, request, settings)

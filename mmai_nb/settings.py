@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .dial import checked_prefer, share_of
 from .drafts import Draft, KeyPath, NoSuchEntryError, by_name, leaves, origin_of, plain
 from .errors import ConfigError
 from .keys import KeySources, present_keys
@@ -73,6 +74,7 @@ FOUND = "found on this machine"
 PROJECT_MAY_SET = (
     "default_model",
     "tiers",
+    "prefer",
     "aliases",
     "format",
     "stream",
@@ -82,7 +84,7 @@ PROJECT_MAY_SET = (
 """What a project's file may set: it comes with a repository, so it is not trusted with more.
 
 It chooses among the user's models; what they are told (`system`) and how they answer is not its own
-to say. Limits it may lower and not raise."""
+to say. Limits, and the cost dial where the user has set it, it may lower and not raise."""
 
 
 def load_settings(
@@ -313,6 +315,17 @@ def _check_trust(project: Source, given: Mapping[str, Any]) -> None:
                 place = project.place((key,))
                 raise _wrong(f"{place}: a project may lower {key} below {most}, not raise it")
     _check_lower(project, given.get("budget"))
+    _check_dial(project, given.get("prefer"))
+
+
+def _check_dial(project: Source, yours: Any) -> None:
+    """A project may turn the cost dial where you have not, and down where you have."""
+    theirs = most = None
+    with suppress(ValueError):  # what is wrong is told with all else that is
+        theirs, most = checked_prefer(project.data.get("prefer")), checked_prefer(yours)
+    if theirs is not None and most is not None and share_of(theirs) > share_of(most):
+        place = project.place(("prefer",))
+        raise _wrong(f"{place}: a project may turn prefer below {most}, not up to {theirs}")
 
 
 def _check_lower(project: Source, yours: Any) -> None:

@@ -33,6 +33,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from .dial import checked_prefer
 from .drafts import KeyPath, by_name, plain
 from .errors import ConfigError, OptionError, UnknownModelError
 from .keys import KeySources
@@ -83,6 +84,7 @@ Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Seconds = Annotated[Number, Field(gt=0, le=86_400)]
 Pause = Annotated[Number, Field(ge=0, le=86_400)]
 Count = Annotated[int, Strict(), Field(ge=1)]
+Prefer = Annotated[str | float | None, BeforeValidator(checked_prefer)]
 
 
 class _Frozen(BaseModel):
@@ -206,6 +208,8 @@ class Settings(_Frozen):
     """All settings, valid by construction. Times are in seconds.
 
     Attributes:
+        prefer: the cost dial: cheap, balanced, quality, or the share of prompts that may go to the
+            strongest tier, 0 to 1; None: the tiers' own bounds.
         log_text: keep prompts and answers beside the ledger's rows, for the history.
         log_file: where each call is written as a line, for debugging; None: nowhere.
 
@@ -217,6 +221,7 @@ class Settings(_Frozen):
     aliases: Mapping[Name, Name] = Field(default_factory=dict)
     tiers: tuple[Tier, ...] = Field(default_factory=_default_tiers)
     default_model: Name = "auto"
+    prefer: Prefer = None
     system: StrictStr | None = None
     temperature: Annotated[Number, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[Count, Field(le=1_000_000)] | None = None

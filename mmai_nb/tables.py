@@ -25,6 +25,7 @@ __all__ = [
     "include",
     "keys_used",
     "pieces",
+    "scores",
     "storable",
     "tags",
 ]
@@ -137,6 +138,23 @@ def fetch(
         {**values, "limit": -1 if limit is None else limit},
     ).fetchall()
     return rows[::-1]
+
+
+def scores(
+    db: sqlite3.Connection, source: str, *, since: float, simulated: bool, most: int, looked_at: int
+) -> list[float]:
+    """The complexity of up to `most` prompts, newest first, of the newest `looked_at` rows.
+
+    A prompt is the first attempt of a call; what the cache answered was scored before.
+    """
+    rows = db.execute(
+        "SELECT complexity FROM (SELECT complexity, attempt, cache_hit, simulated "
+        f"FROM {source} WHERE ts >= :since ORDER BY ts DESC LIMIT :looked_at) "
+        "WHERE complexity IS NOT NULL AND attempt = 1 AND NOT cache_hit "
+        "AND COALESCE(simulated, 0) = :simulated LIMIT :most",
+        {"since": since, "simulated": simulated, "most": most, "looked_at": looked_at},
+    )
+    return [score for (score,) in rows]
 
 
 def tags(db: sqlite3.Connection, source: str) -> list[str]:

@@ -82,6 +82,11 @@ class ConfiguredMagics(Magics):  # type: ignore[misc, unused-ignore]
     """
 
     model = _setting("auto", "The model of cells that name none; auto: by complexity.")
+    prefer = _setting(
+        None,
+        "The cost dial: cheap, balanced, quality, or the share of prompts that may go to the "
+        "strongest tier; None: as the tiers say.",
+    )
     aliases = _setting({}, "Short names of models: {'best': 'openai/gpt-6.1-sol'}.")
     temperature = _setting(None, "0 to 2; None: not sent.")
     max_tokens = _setting(None, "The longest answer, in tokens; None: not sent.")

@@ -114,6 +114,10 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
         (f"D58-{value}", f"%%ai --max-cost {value}\nhi", UsageError, ("max_cost", "USD", value))
         for value in ("0", "-1", "nan", "inf", "$", "five")
     ),
+    *(
+        (f"prefer-{value}", f"%%ai --prefer {value}\nhi", UsageError, ("prefer", value, "20%"))
+        for value in ("cheep", "2", "-0.1", "150%", "nan")
+    ),
     ("D36-abc", "%%ai --timeout abc\nhi", UsageError, ("'abc'", "--timeout")),
 ]
 
@@ -319,6 +323,11 @@ CALLS: list[tuple[str, dict[str, Any], type[Exception], tuple[str, ...]]] = [
     ("params-ours", {"params": {"stream": True}}, OptionError, ("'stream'", "leave it out")),
     ("params-twice", {"params": {"temperature": 1}, "temperature": 1}, OptionError, ("twice",)),
     ("on_text", {"on_text": 5}, OptionError, ("on_text", "function")),
+    *(
+        (f"prefer-{value}", {"prefer": value}, OptionError, ("prefer", "cheap", "0 to 1"))
+        for value in ("cheep", "20", 2, -1, float("inf"), True, HUGE, b"cheap", ["cheap"])
+    ),
+    ("prefer-object", {"prefer": Sleepy()}, OptionError, ("prefer", "Sleepy")),
     ("tag-lines", {"tag": "a\nb"}, OptionError, ("tag", "'a\\nb'")),
     ("tag-object", {"tag": Sleepy()}, OptionError, ("tag", "Sleepy")),
     ("system-object", {"system": Sleepy()}, OptionError, ("system", "Sleepy")),
@@ -415,6 +424,11 @@ SETTINGS: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("D58-zero", "budget.day", 0, ("budget.day = 0", "USD")),
     ("D58-words", "budget.day", "much", ("'much'", "USD")),
     ("D58-scope", "budget.week", 5, ("budget.week", "day")),
+    ("prefer-word", "prefer", "cheep", ("prefer = 'cheep'", "did you mean 'cheap'?")),
+    ("prefer-over", "prefer", 1.5, ("prefer = 1.5", "0 to 1")),
+    ("prefer-percent", "prefer", "120%", ("prefer = '120%'", '"20%"')),
+    ("prefer-list", "prefer", ["cheap"], ("prefer", "cheap, balanced, quality")),
+    ("prefer-huge", "prefer", HUGE, ("prefer = a huge number", "0 to 1")),
     ("D57-nope", "nope", 1, ("'nope'", "%ai config")),
     ("D59-crossed", "tiers.simple.up_to", 1, ("rise from tier to tier",)),
     ("D59-no-end", "tiers.complex.up_to", 0.9, ("must end at 1.0",)),
@@ -514,7 +528,9 @@ def test_windows_line_ends_and_a_byte_order_mark_do_no_harm__D53(tmp_path):
     assert load_settings(cwd=tmp_path, env={}, user_file=file).retries == 1
 
 
-@pytest.mark.parametrize("line", ["temperature=9", "temperature='hot'", "retries=11"])
+@pytest.mark.parametrize(
+    "line", ["temperature=9", "temperature='hot'", "retries=11", "prefer='cheep'"]
+)
 def test_a_bad_value_in_ipythons_config_is_one_line_and_changes_nothing__D56(house, line, caplog):
     before = house.engine.settings
     house.run(f"%config MmaiMagics.{line}")

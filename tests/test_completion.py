@@ -154,6 +154,7 @@ class TestALine:
             ("cache ", ["clear", "trim", "forget", "export", "import"]),
             ("stats t", ["tier", "tag", "today"]),
             ("config format ", ["markdown", "text", "code", "json", "html"]),
+            ("config prefer ", ["cheap", "balanced", "quality", "20%", "None"]),
             ("config cache.enabled ", ["true", "false"]),
             ("config default_model ", ["auto", "simple", "complex", "small", "large"]),
             ("config tempe", ["temperature"]),

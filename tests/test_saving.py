@@ -52,6 +52,13 @@ def test_a_changed_tier_is_written_with_all_of_them(user_file):
     assert [tier.chain for tier in load_settings().tiers] == [("b",), ("a", "b"), ("a", "b")]
 
 
+@pytest.mark.parametrize("prefer", ["cheap", 0.25, "20%"])
+def test_the_cost_dial_is_kept(user_file, prefer):
+    changed = change_settings(load_settings(), {"prefer": prefer})
+    save_settings(changed)
+    assert load_settings().prefer == changed.prefer
+
+
 def test_only_its_owner_can_read_the_users_file(user_file):
     save_settings(change_settings(load_settings(), {"temperature": 0.5}))
     assert stat.S_IMODE(user_file.stat().st_mode) == 0o600

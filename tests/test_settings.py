@@ -222,6 +222,28 @@ def test_a_project_may_lower_a_budget_or_set_one_but_not_raise_it(home):
     assert "mmai_nb.toml:3: a project may lower budget.day below 5, not raise it" in said
 
 
+@pytest.mark.parametrize(
+    ("yours", "theirs", "is_"),
+    [
+        ("", '"quality"', "quality"),
+        ("prefer = 0.3", '"balanced"', "balanced"),
+        ('prefer = "cheap"', '"5%"', 0.05),
+    ],
+)
+def test_a_project_may_turn_the_cost_dial_where_you_have_not_and_down(home, yours, theirs, is_):
+    assert home.load(yours, f"prefer = {theirs}").prefer == is_
+
+
+def test_a_project_may_not_turn_the_cost_dial_up(home):
+    said = home.error('prefer = "cheap"', '\nprefer = "20%"')
+    assert "mmai_nb.toml:2: a project may turn prefer below cheap, not up to 0.2" in said
+
+
+@pytest.mark.parametrize("value", ['"cheep"', "2", "true", "[]"])
+def test_a_wrong_turn_of_a_projects_dial_is_told_as_wrong(home, value):
+    assert "must be cheap, balanced, quality" in home.error("prefer = 0.1", f"prefer = {value}")
+
+
 @pytest.mark.parametrize("amount", ["0", "-1", "nan", "inf", '"x"', "true", "[]"])
 def test_a_budget_of_a_project_is_an_amount(home, amount):
     assert "budget.day" in home.error("[budget]\nday = 5", f"[budget]\nday = {amount}")
@@ -304,6 +326,10 @@ def test_the_users_own_file_is_trusted_even_when_it_lies_in_the_project(home):
         ("MMAI_STREAM", "1", "stream", True),
         ("MMAI_SYSTEM", "5", "system", "5"),
         ("MMAI_FORMAT", "text", "format", "text"),
+        ("MMAI_PREFER", "cheap", "prefer", "cheap"),
+        ("MMAI_PREFER", "20%", "prefer", 0.2),
+        ("MMAI_PREFER", "0.2", "prefer", 0.2),
+        ("MMAI_PREFER", "none", "prefer", None),
         ("MMAI_OFFLINE", "1", "offline", True),
         ("MMAI_CACHE__MAX_AGE", "1.5", "cache.max_age", 1.5),
         ("MMAI_CACHE__ENABLED", "No", "cache.enabled", False),

@@ -52,6 +52,8 @@ class TestWithAnEngine:
             ("timeout = 20", "timeout", 20),
             ("interpolate = False", "interpolate", False),
             ("system = 'be brief'", "system", "be brief"),
+            ("prefer = 'cheap'", "prefer", "cheap"),
+            ("prefer = 0.3", "prefer", 0.3),
         ],
     )
     def test_setting_one_changes_the_setting(self, play, line, key, value):
@@ -83,6 +85,7 @@ class TestWithAnEngine:
             ("aliases = {'small': 'large'}", "aliases.small: is a model already"),
             ("aliases = 3", "must be a table"),
             ("feedback = 'verbse'", "did you mean 'verbose'?"),
+            ("prefer = 'cheep'", "did you mean 'cheap'?"),
             ("nope = 1", "MmaiMagics has no 'nope'"),
             ("temprature = 1", "did you mean 'temperature'?"),
         ],

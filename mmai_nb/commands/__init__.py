@@ -23,7 +23,6 @@ from . import (
     tuning,
     unlocking,
 )
-from .asking import route_page
 from .helping import TOPICS, help_page
 from .page import Command, Page
 from .registry import PATHS, EngineGetter, Subcommand
@@ -35,7 +34,6 @@ __all__ = [
     "command_for",
     "help_page",
     "near_command",
-    "route_page",
     "words_after",
 ]
 

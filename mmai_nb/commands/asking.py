@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from ..answer import format_usd
 from ..engine import Engine
 from ..errors import MmaiError
 from ..options import make_request
-from ..records import Route
+from ..planning import Plan
 from .page import Command, Page
 from .registry import EngineGetter, Subcommand
 
-__all__ = ["COMMANDS", "route_page"]
-
-
-def route_page(route: Route) -> Page:
-    """A route as lines: tier, score and reasons, then each candidate with its estimate."""
-    lines = [f"tier       {route.tier or '–'}"]
-    if route.complexity is not None:
-        why = ", ".join(route.complexity.reasons) or "nothing stands out"
-        lines.append(f"complexity {route.complexity.score:.2f}, of 0 to 1: {why}")
-    more = route.reasons if route.complexity is None else route.reasons[1:]
-    lines += [f"why        {reason}" for reason in more]
-    lines.append("chain      tried in this order; nothing was sent")
-    wide = max((len(e.model) for e in route.estimates), default=0)
-    for place, e in enumerate(route.estimates, 1):
-        cost = "price unknown" if e.cost_usd is None else f"~{format_usd(e.cost_usd)}"
-        tokens = f"~{e.input_tokens:,} in + ~{e.output_tokens:,} out"
-        lines.append(f"  {place}. {e.model:<{wide}}  {tokens}  {cost}")
-    others = [(name, reason) for name, reason in route.skipped if reason != route.stepped]
-    lines += [f"left out   {name}: {reason}" for name, reason in others]
-    return Page("\n".join(lines))
+__all__ = ["COMMANDS"]
 
 
 def _route(rest: str, engine: EngineGetter) -> Command | None:
-    if not rest:
+    text = rest.removeprefix("-v ").strip()
+    if not text or rest == "-v":
         return None
 
-    def run() -> Page:
-        asked = make_request(rest, engine().settings)
-        return route_page(engine().route(asked.request))
+    def run() -> Plan:
+        asked = make_request(text, engine().settings)
+        return replace(engine().route(asked.request), everything=text != rest)
 
     return run
 
@@ -66,6 +48,24 @@ def _versions() -> Page:
     return Page("\n".join(f"{name} {version(name)}" for name in names))
 
 
+_ROUTE_HELP = """\
+The score and its reasons, the tier and its bounds, the models in the order in which they are tried,
+and what each of them would cost; below, where the same prompt goes with another turn of the cost
+dial. Tokens and costs are estimates: an answer is taken to have max_tokens, or 400. -v shows every
+model where there are many.
+
+    %ai route Prove that there are infinitely many primes.
+
+    %ai route -v What is the capital of Norway?
+
+In Python it is ai.route(text), whose `estimates` and `choices` hold the figures:
+
+    import mmai_nb as ai
+
+    plan = ai.route("What is 2 + 3?")
+
+    plan.estimates[0].cost_usd"""
+
 _LAST_HELP = """\
     %ai What is the capital of Norway?
 
@@ -76,9 +76,9 @@ In Python it is ai.last(). What had come of an answer that was stopped or broke 
 COMMANDS = (
     Subcommand(
         "route",
-        "%ai route TEXT: where TEXT would go, why, at what cost; sends nothing.",
+        "%ai route [-v] TEXT: where TEXT would go, why, at what cost; sends nothing.",
         _route,
-        help="    %ai route Prove that there are infinitely many primes.",
+        help=_ROUTE_HELP,
     ),
     Subcommand(
         "last", "%ai last: the last answer, a partial one included.", _last, help=_LAST_HELP

@@ -153,6 +153,20 @@ tried in their order. --dry-run and %ai route tell where a prompt would go, and 
 
     %ai route Prove that there are infinitely many primes.
 
+The setting prefer is the cost dial: cheap, balanced, quality (5, 20, 50 %), or your own share of
+prompts that may go to the strongest tier, 0 to 1 or as 20%. It puts bounds in place of the tiers'
+own, by the scores of your last prompts; until there are 50, by those of public exam questions,
+which are longer. Of the rest, each tier gets twice as many as the next stronger one. It is a limit,
+not a quota, and holds for prompts that name no model and no tier; None lets the tiers' own bounds
+hold again:
+
+    %ai config prefer cheap
+
+    %%ai --prefer quality
+    What is 17 * 3?
+
+    %ai config prefer None
+
 A tier's name in place of a model's asks its models whatever the score:
 
     %%ai complex

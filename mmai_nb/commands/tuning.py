@@ -14,6 +14,7 @@ from ..settings import Settings, explain_settings, is_offline
 from ..sources import short_path
 from ..specs import kind_at
 from ..values import nearest, shown, similar
+from .dialing import TURNS, dial_page
 from .page import Command, Page
 from .prices import price_change, price_page
 from .registry import EngineGetter, Subcommand
@@ -91,7 +92,7 @@ def _explained(engine: Engine, key: str = "") -> Any:
         rows = [(name, _shown(value), source) for name, (value, source) in known.items()]
         table = Table(rows, columns=["setting", "value", "source"])
         return Table.of(table.set_index("setting"))
-    if page := price_page(engine, key):
+    if page := price_page(engine, key) or dial_page(engine, key):
         return page
     if key not in known:
         raise OptionError(
@@ -126,6 +127,8 @@ def _set(engine: Engine, key: str, value: str) -> Page:
     engine.configure({key: _parsed(value)} if changes is None else changes)
     if changes is not None:
         return price_page(engine, key) or Page(f"{key} is taken out")
+    if page := dial_page(engine, key):
+        return page
     now, source = explain_settings(engine.settings).get(key, (None, "taken out"))
     return Page(f"{key} = {_shown(now)}   ({source})")
 
@@ -165,6 +168,8 @@ def _values_of(key: str, settings: Settings) -> Iterable[str]:
     if table in ("default_model", "aliases"):
         tiers = () if rest else ("auto", *(tier.name for tier in settings.tiers))
         return (*tiers, *settings.models)
+    if key == "prefer":
+        return TURNS
     kind = kind_at(path)
     if kind is bool:
         return ("true", "false")
@@ -224,10 +229,15 @@ config.toml or with ai.configure(models={…}):
 
     %ai config temperature None
 
-None sets one back. A wrong value is an error, and changes nothing. A change lasts as long as the
-session. `%ai config save` keeps what was changed in config.toml (~/.config/mmai_nb on Linux;
-MMAI_CONFIG names another file), `%ai config save project` in the project's mmai_nb.toml. A variable
-such as MMAI_TEMPERATURE does it too. The file looks like this:
+    %ai config prefer cheap
+
+    %ai config prefer
+
+prefer is the cost dial: %ai help tiers. None sets one back. A wrong value is an error, and changes
+nothing. A change lasts as long as the session. `%ai config save` keeps what was changed in
+config.toml (~/.config/mmai_nb on Linux; MMAI_CONFIG names another file), `%ai config save project`
+in the project's mmai_nb.toml. A variable such as MMAI_TEMPERATURE does it too. The file looks like
+this:
 
     temperature = 0.5
     format = "text"

@@ -1,0 +1,55 @@
+"""The cost dial as `%ai config prefer` shows it: what each turn of it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..dial import ENOUGH, PREFERENCES, percent
+from ..engine import Engine
+from ..plan_page import aligned
+from ..settings import explain_settings
+from .page import Page
+
+__all__ = ["TURNS", "dial_page"]
+
+TURNS = (*PREFERENCES, "20%", "None")
+"""What the Tab key offers as the value of `prefer`."""
+
+
+def dial_page(engine: Engine, key: str) -> Page | None:
+    """The dial, where the key is its own; else None."""
+    if key != "prefer":
+        return None
+    engine.thresholds.refresh()
+    return Page("\n".join(_lines(engine)))
+
+
+def _lines(engine: Engine) -> Iterator[str]:
+    settings, tiers = engine.settings, engine.settings_for_display.tiers
+    prefer, source = explain_settings(settings)["prefer"]
+    dial = engine.dial(prefer)
+    yield f"prefer = {prefer}   ({source})"
+    if dial.share is None:
+        yield "the tiers' own bounds hold"
+    else:
+        yield f"at most {percent(dial.share)} of prompts go to {tiers[-1].name}"
+    if settings.default_model != "auto":
+        yield f"no effect while default_model is {settings.default_model}, not auto"
+    yield ""
+    yield f"shares by the scores of {dial.basis}{_until(dial.basis)}"
+    names = [tier.name for tier in tiers]
+    rows = [("", "bounds between", *names, "")]
+    for turn in dict.fromkeys((None, *PREFERENCES, prefer)):
+        found = engine.dial(turn)
+        name = "as the tiers say" if turn is None else f"{turn}"
+        now = "← now" if turn == prefer else ""
+        rows.append((name, found.between, *map(_whole, found.expected), now))
+    yield from aligned(rows, names)
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _until(basis: str) -> str:
+    return "" if basis.startswith("your") else f"; your own count once there are {ENOUGH}"

@@ -1,0 +1,102 @@
+"""The bounds that the cost dial sets, from the user's own past prompts or the public ones.
+
+The ledger is read rarely and a little of it, so that a call pays next to nothing for the dial, and
+the bounds hold still while a notebook runs.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .dial import ENOUGH, Dial, expected_shares, public_scores, turned
+from .ledger import Ledger
+from .settings import Settings
+
+__all__ = ["Thresholds"]
+
+NEWEST = 1_000
+"""So many of the newest prompts count: what is asked changes over the months."""
+
+KEEPS_S = 600.0
+"""Seconds for which what was read holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Scores in rising order, whose they are, and until when they hold."""
+
+    scores: tuple[float, ...]
+    basis: str
+    ledger: Ledger
+    until: float
+
+
+class Thresholds:
+    """What the dial comes to just now.
+
+    Args:
+        ledger: gives the ledger in use.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, ledger: Callable[[], Ledger], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ledger, self._clock = ledger, clock
+        self._past: dict[tuple[bool, float], _Past] = {}
+        self._made: dict[tuple[str | float, int, bool, float], tuple[_Past, Dial]] = {}
+
+    def dial(self, prefer: str | float | None, settings: Settings, *, since: float = 0.0) -> Dial:
+        """What a preference comes to; with None, what the tiers' own bounds do.
+
+        Args:
+            prefer: a checked one.
+            settings: with the tiers it is for.
+            since: scores that were recorded before are of another scale: seconds since the epoch.
+        """
+        simulated = settings.models[settings.tiers[-1].chain[0]].simulated
+        past = self._scores(simulated, since)
+        if prefer is None or not past.scores:
+            bounds = tuple(tier.up_to for tier in settings.tiers)
+            return Dial(None, None, bounds, expected_shares(bounds, past.scores), past.basis)
+        key = (prefer, len(settings.tiers), simulated, since)
+        made = self._made.get(key)
+        if made is None or made[0] is not past:
+            dial = turned(prefer, past.scores, len(settings.tiers), past.basis)
+            made = self._made[key] = past, dial
+        return made[1]
+
+    def refresh(self) -> None:
+        """Read the ledger again at the next use."""
+        self._past.clear()
+        self._made.clear()
+
+    def _scores(self, simulated: bool, since: float) -> _Past:
+        """The user's own scores, where there are enough; those of the demo are no real ones."""
+        ledger, now = self._ledger(), self._clock()
+        past = self._past.get((simulated, since))
+        if past is None or past.ledger is not ledger or past.until < now:
+            own = ledger.scores(since=since, simulated=simulated, most=NEWEST)
+            scores, basis = tuple(sorted(own)), f"your last {len(own):,} prompts"
+            basis += " to the demo" if simulated else ""
+            if len(own) < ENOUGH:
+                scores, basis = _public(), "public exam questions"
+            past = self._past[simulated, since] = _Past(scores, basis, ledger, now + KEEPS_S)
+        return past
+
+
+def _public() -> tuple[float, ...]:
+    """The public scores; without a sound file none, with a warning."""
+    try:
+        return public_scores()
+    except (OSError, ValueError, TypeError) as error:
+        warnings.warn(
+            f"data/scores.json cannot be used ({error!s:.80}): prefer has no effect until {ENOUGH} "
+            "prompts of your own are recorded; install mmai_nb again",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return ()
