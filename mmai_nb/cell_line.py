@@ -17,12 +17,17 @@ from IPython.core.error import UsageError
 
 __all__ = ["Parser", "make_parser", "parse_line", "request_options"]
 
-Completes = Sequence[str] | Literal["models", "listed models", "answerers", "tags", "paths"]
+Completes = (
+    Sequence[str] | Literal["models", "listed models", "answerers", "checks", "tags", "paths"]
+)
 """What completes an option's value: these words, or a word for where they come from.
 
 "answerers" are models and what else may stand as one on a line: tiers and auto. "listed models"
-stand with commas between them.
+stand with commas between them. "checks" are the words of --check, or who answers after it.
 """
+
+CHECKS: dict[str, bool | Literal["agree"]] = {"agree": "agree", "on": True, "off": False}
+"""What may stand behind --check; without a word it is on."""
 
 REFUSED = {"--api-key", "--key", "--token"}
 
@@ -144,6 +149,13 @@ def make_parser() -> Parser:
     cost.value(
         "--max-cost", metavar="USD", help="the most the whole call may cost, retries included"
     )
+    cost.value(
+        "--check",
+        type=_check_word,
+        metavar="[agree|off]",
+        help="a failing answer goes a tier up; agree: a second model checks, too",
+        completes="checks",
+    )
     cost.value("--timeout", type=float, metavar="S", help="seconds for the whole call")
     dial = "cheap, balanced, quality, or the share that may be strong"
     cost.value("--prefer", metavar="WORD | 20%", help=dial, completes=tuple(PREFERENCES))
@@ -165,6 +177,27 @@ def _one_of(words: Sequence[str]) -> Callable[[str], str]:
         raise argparse.ArgumentTypeError(f"{shown(text)} is none of {', '.join(words)}{hint}")
 
     return checked
+
+
+def _check_word(text: str) -> bool | str:
+    return CHECKS[_one_of(tuple(CHECKS))(text)]
+
+
+def _with_check_word(tokens: Sequence[str]) -> list[str]:
+    """The tokens with the word of --check tied to it: what else stands there is a model's name."""
+    tied: list[str] = []
+    for token in tokens:
+        if tied[-1:] == ["--check"]:
+            from .values import shown, similar
+
+            if near := similar(token, CHECKS, least=0.75):
+                if token not in CHECKS:
+                    raise UsageError(f"--check {shown(token)}; did you mean --check {near[0]}?")
+                tied[-1] = f"--check={token}"
+                continue
+            tied[-1] = "--check=on"
+        tied.append(token)
+    return [*tied[:-1], "--check=on"] if tied[-1:] == ["--check"] else tied
 
 
 def _whole(text: str) -> int:
@@ -192,7 +225,7 @@ def parse_line(parser: Parser, line: str) -> argparse.Namespace:
             )
         if token.startswith("-") and len(token) > 1 and not _is_number(token):
             _check_option(parser, name, tokens)
-    options = parser.parse_args(tokens)
+    options = parser.parse_args(_with_check_word(tokens))
     if options.no_cache and options.refresh:
         raise UsageError("--no-cache and --refresh exclude each other: give one")
     _take_model(options)
@@ -256,6 +289,7 @@ def request_options(options: argparse.Namespace) -> dict[str, Any]:
         "refresh": options.refresh,
         "timeout": options.timeout,
         "max_cost": options.max_cost,
+        "check": options.check,
         "tag": options.tag,
         "prefer": options.prefer,
         "allow_secrets": options.allow_secrets,

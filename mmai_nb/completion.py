@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
+from .cell_line import CHECKS
+
 if TYPE_CHECKING:
     from argparse import Action
     from typing import Protocol
@@ -136,6 +138,8 @@ class _Words:
         if typed.startswith("--") and "=" in typed:
             name, _, value = typed.partition("=")
             action = self._options.get(name)
+            if action is not None and self._is_check(action):
+                return _Offer(value, CHECKS)
             return _Offer() if action is None else self._value(action, value)
         if typed.startswith("-") or (free and not typed):
             return _Offer(typed, self._names(used, typed))
@@ -151,12 +155,17 @@ class _Words:
             action = self._options.get(name)
             if missing:
                 missing -= 1
+                free |= waiting is not None and self._is_check(waiting) and word not in CHECKS
             elif action is not None:
                 used.add(action.dest)
                 waiting, missing = action, _values_of(action) - bool(value)
             else:
                 free = True
         return (waiting if missing else None), used, free or "model" in used
+
+    def _is_check(self, action: Action) -> bool:
+        """Whether it is --check, behind which a word may be its own or say who answers."""
+        return self._magics.parser.completes.get(action.dest) == "checks"
 
     def _names(self, used: set[str], typed: str) -> Iterator[str]:
         """The options that may still be given, long ones where two dashes or none are typed."""
@@ -170,6 +179,8 @@ class _Words:
         where: Completes = self._magics.parser.completes.get(action.dest, ())
         if where == "answerers":
             return _Offer(typed, self._answerers(typed))
+        if where == "checks":
+            return _Offer(typed, (*CHECKS, *self._answerers(typed)))
         if where == "models":
             return _Offer(typed, self._models(typed))
         if where == "listed models":

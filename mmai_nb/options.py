@@ -15,11 +15,11 @@ from typing import Any
 from .dial import checked_prefer
 from .errors import OptionError, PromptError, SecretInPromptError
 from .interpolation import DATA_NOTE, check_prompt, has_data
-from .records import Message, Request
+from .records import Check, Message, Request
 from .redaction import find_secret
 from .schemas import as_json, as_schema
 from .settings import Settings
-from .values import checked_usd, nearest, one_line, shown, simple
+from .values import checked_check, checked_usd, nearest, one_line, shown, simple
 
 __all__ = ["FORMATS", "Asked", "make_request"]
 
@@ -60,6 +60,7 @@ class _Options:
     refresh: bool = False
     timeout: float | None = None
     max_cost: Any = None
+    check: Any = None
     tag: str | None = None
     prefer: Any = None
     frames: int = 0
@@ -127,6 +128,7 @@ def _made(prompt: str | None, settings: Settings, options: _Options) -> Asked:
         refresh=options.refresh,
         timeout=_number("timeout", options.timeout, above=0.0, most=86_400.0, unit="seconds"),
         max_cost=_usd("max_cost", options.max_cost),
+        check=_check(options.check),
         tag=tag,
         prefer=_prefer(options.prefer),
         frames=options.frames,
@@ -307,6 +309,15 @@ def _prefer(value: Any) -> str | float | None:
         return checked_prefer(value)
     except ValueError as error:
         raise OptionError(f"prefer = {shown(value)}: {error}") from None
+
+
+def _check(value: Any) -> Check | None:
+    if value is None:
+        return None
+    try:
+        return checked_check(value)
+    except ValueError as error:
+        raise OptionError(f"check {error}, not {shown(value)}") from None
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

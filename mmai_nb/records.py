@@ -15,6 +15,8 @@ __all__ = [
     "NANO",
     "Alert",
     "Attempt",
+    "Check",
+    "Checked",
     "Choice",
     "Completion",
     "Complexity",
@@ -36,6 +38,9 @@ OnText = Callable[[str], None]
 """Called with each new piece of an answer's text, in order."""
 
 Status = Literal["unknown", "ok", "error", "partial", "adapted", "cancelled"]
+
+Check = bool | Literal["agree"]
+"""Whether an answer is checked; "agree": by a second model's answer, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Request:
         refresh: True calls the model and overwrites the cached answer.
         timeout: seconds for the whole call, retries and waits included.
         max_cost: USD the whole call may cost, retries and fallbacks included.
+        check: whether an answer that fails its check goes a tier up; None: as the tier says.
         tag: free word that lands in the ledger.
         prefer: the cost dial for this request, checked; None: as the settings say.
         frames: how many DataFrames stand in the prompt (a routing signal).
@@ -79,6 +85,7 @@ class Request:
     refresh: bool = False
     timeout: float | None = None
     max_cost: Decimal | None = None
+    check: Check | None = None
     tag: str | None = None
     prefer: str | float | None = None
     frames: int = 0
@@ -190,6 +197,8 @@ class Route:
         estimates: what each model would cost, the chain's first and in its order, then the other
             models of all tiers; filled where they are asked for.
         bounds: up to which complexity each tier served; empty where no score was needed.
+        escalated: the tiers before this one, or the model that was named, each with the reason why
+            its answer did not pass its check.
     """
 
     tier: str | None
@@ -200,6 +209,7 @@ class Route:
     stepped: str = ""
     estimates: tuple[Estimate, ...] = ()
     bounds: tuple[float, ...] = ()
+    escalated: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +303,32 @@ class Completion:
         kept["cost"] = Cost(**_kept(Cost, data.get("cost") or {}))
         kept["notes"] = tuple(str(note) for note in data.get("notes", ()))
         return cls(text=data["text"], **{k: v for k, v in kept.items() if k != "text"})
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check made of one answer.
+
+    Attributes:
+        completion: the answer.
+        tier: whose model gave it; None where the model was named.
+        passed: whether it was good enough.
+        doubt: how likely it is not good enough, 0 to 1: an estimate.
+        reasons: what speaks against it, in words, the strongest first.
+        opinion: another model's answer that it was held against, or None.
+    """
+
+    completion: Completion
+    tier: str | None
+    passed: bool
+    doubt: float = 0.0
+    reasons: tuple[str, ...] = ()
+    opinion: Completion | None = None
+
+    @property
+    def reason(self) -> str:
+        """The strongest of the reasons; "" where there is none."""
+        return self.reasons[0] if self.reasons else ""
 
 
 @dataclass(frozen=True, slots=True)

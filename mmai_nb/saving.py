@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from .drafts import plain
 from .errors import ConfigError
 from .settings import CONFIGURE, PROJECT_MAY_SET, Settings, load_settings
 from .sources import PROJECT_FILE, default_user_file, project_source, short_path
@@ -34,7 +35,7 @@ def unsaved(settings: Settings) -> dict[str, Any]:
         if label != CONFIGURE:
             continue
         if path[0] == "tiers":
-            found["tiers"] = [_tier(tier) for tier in settings.tiers]
+            found["tiers"] = plain(settings.tiers)
             continue
         value = _at(settings.given, path)
         if value is not None:
@@ -146,10 +147,6 @@ def _replace(path: Path, text: str) -> None:
     if path.exists():
         fresh.chmod(path.stat().st_mode & 0o777)
     os.replace(fresh, path)
-
-
-def _tier(tier: Any) -> dict[str, Any]:
-    return {"name": tier.name, "up_to": tier.up_to, "chain": list(tier.chain)}
 
 
 def _at(given: Mapping[str, Any], path: tuple[Any, ...]) -> Any:

@@ -45,8 +45,10 @@ from .providers import (
     preset_models,
     provider_of,
 )
+from .records import Check
 from .redaction import redact
 from .values import (
+    checked_check,
     checked_dotenv,
     checked_file,
     checked_folder,
@@ -142,11 +144,17 @@ class ModelSpec(_Frozen):
 
 
 class Tier(_Frozen):
-    """A band of complexity, from the tier before up to `up_to`, and its models in order."""
+    """A band of complexity, from the tier before up to `up_to`, and its models in order.
+
+    Attributes:
+        check: whether an answer that fails its local checks goes a tier up; "agree": a second model
+            of another provider answers, too.
+    """
 
     name: Name
     up_to: Annotated[Number, Field(gt=0, le=1)]
     chain: Annotated[tuple[Name, ...], Field(min_length=1)]
+    check: Annotated[Check, BeforeValidator(checked_check)] = False
 
 
 class CacheSettings(_Frozen):

@@ -19,6 +19,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = [
+    "checked_check",
     "checked_dotenv",
     "checked_file",
     "checked_folder",
@@ -173,6 +174,16 @@ def checked_dotenv(value: object) -> bool | Path:
     return _expanded(Path(value))
 
 
+def checked_check(value: object) -> bool | Literal["agree"]:
+    """Whether answers are checked: yes, no, or "agree"."""
+    value = simple(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value == "agree":
+        return "agree"
+    raise ValueError('must be true, false or "agree"')
+
+
 def checked_file(path: Path) -> Path:
     """A path where a file is, or can be."""
     path = _expanded(path)
@@ -195,10 +206,10 @@ def _expanded(path: Path) -> Path:
 
 def from_text(text: str, kind: Any) -> Any:
     """A variable's text as the type its setting wants: as it is, a flag, or a TOML value."""
+    if kind is bool or bool in get_args(kind):
+        return _FLAGS.get(text.lower(), text)
     if _takes_text(kind):
         return text
-    if kind is bool:
-        return _FLAGS.get(text.lower(), text)
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):

@@ -118,6 +118,10 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
         (f"prefer-{value}", f"%%ai --prefer {value}\nhi", UsageError, ("prefer", value, "20%"))
         for value in ("cheep", "2", "-0.1", "150%", "nan")
     ),
+    ("check-word", "%%ai --check=maybe\nhi", UsageError, ("--check", "'maybe'", "agree, on, off")),
+    ("check-slip", "%%ai --check agre\nhi", UsageError, ("--check", "'agre'", "--check agree")),
+    ("check-name", "%%ai --check maybe\nhi", UnknownModelError, ("'maybe'", "%ai models")),
+    ("check-twice", "%%ai --check --check\nhi", UsageError, ("--check is given twice",)),
     ("D36-abc", "%%ai --timeout abc\nhi", UsageError, ("'abc'", "--timeout")),
 ]
 
@@ -262,6 +266,10 @@ CALLS: list[tuple[str, dict[str, Any], type[Exception], tuple[str, ...]]] = [
     *(
         (f"D58-{value}", {"max_cost": value}, OptionError, ("max_cost", "USD", str(value)))
         for value in (0, -1, float("nan"), "five", True)
+    ),
+    *(
+        (f"check-{value}", {"check": value}, OptionError, ("check", '"agree"', shown))
+        for value, shown in (("yes", "'yes'"), (1, "1"), ("", "''"), ([True], "list"))
     ),
     ("D58-huge", {"max_cost": HUGE}, OptionError, ("max_cost", "a huge number")),
     ("D41-prompt", {"prompt": "x" * 100_001}, PromptError, ("100,001", "max_prompt_chars")),
@@ -430,6 +438,8 @@ SETTINGS: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("prefer-list", "prefer", ["cheap"], ("prefer", "cheap, balanced, quality")),
     ("prefer-huge", "prefer", HUGE, ("prefer = a huge number", "0 to 1")),
     ("D57-nope", "nope", 1, ("'nope'", "%ai config")),
+    ("check-word", "tiers.simple.check", "maybe", ("check = 'maybe'", 'true, false or "agree"')),
+    ("check-number", "tiers.simple.check", 1, ("check = 1", 'true, false or "agree"')),
     ("D59-crossed", "tiers.simple.up_to", 1, ("rise from tier to tier",)),
     ("D59-no-end", "tiers.complex.up_to", 0.9, ("must end at 1.0",)),
     ("D59-over", "tiers.complex.up_to", 2, ("up_to = 2",)),

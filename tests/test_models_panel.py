@@ -220,3 +220,11 @@ def test_names_with_markup_are_shown_to_the_letter():
     assert "<img" not in shown
     assert "&lt;img/src=x&gt;" in shown
     panel.close()
+
+
+def test_changing_a_chain_leaves_a_tiers_check_as_it_is(panel, engine):
+    engine.configure({"tiers.simple.check": "agree"})
+    panel._changed()
+    button(panel, "take out: small").click()
+    assert chain(engine) == ("large",)
+    assert [tier.check for tier in engine.settings.tiers] == ["agree", False]

@@ -114,3 +114,12 @@ def test_a_place_that_cannot_be_written_to_is_one_line(user_file, tmp_path):
     with pytest.raises(ConfigError) as caught:
         save_settings(change_settings(load_settings(), {"temperature": 0.5}))
     assert len(str(caught.value)) <= 200
+
+
+@pytest.mark.parametrize("where", ["user", "project"])
+@pytest.mark.parametrize("check", [True, "agree"])
+def test_a_tiers_check_is_kept(user_file, tmp_path, where, check):
+    save_settings(change_settings(load_settings(), {"models": {"a": MODEL}}))
+    changed = change_settings(load_settings(), {"tiers.simple.check": check})
+    save_settings(changed, where, cwd=tmp_path)
+    assert [tier.check for tier in load_settings(cwd=tmp_path).tiers] == [check, False, False]

@@ -340,6 +340,8 @@ def test_the_users_own_file_is_trusted_even_when_it_lies_in_the_project(home):
         ("MMAI_ALIASES__FAST", "m", "aliases.fast", "m"),
         ("MMAI_MODELS__M__INPUT_PRICE", "0.5", "models.m.input_price", Decimal("0.5")),
         ("MMAI_TIERS__SIMPLE__UP_TO", "0.1", "tiers.simple.up_to", 0.1),
+        ("MMAI_TIERS__SIMPLE__CHECK", "yes", "tiers.simple.check", True),
+        ("MMAI_TIERS__SIMPLE__CHECK", "agree", "tiers.simple.check", "agree"),
         ("MMAI_TIERS__SIMPLE__CHAIN", '["m"]', "tiers.simple.chain", ("m",)),
     ],
 )

@@ -173,6 +173,8 @@ def _values_of(key: str, settings: Settings) -> Iterable[str]:
     kind = kind_at(path)
     if kind is bool:
         return ("true", "false")
+    if path[-1] == "check":
+        return ("true", "false", "agree")
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 

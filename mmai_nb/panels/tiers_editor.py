@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..drafts import plain
 from ..engine import Engine
 from ..errors import MmaiError
 from ..settings import Tier
@@ -111,10 +112,7 @@ class TiersEditor:
         self._replace(tier, {"chain": chain})
 
     def _replace(self, tier: Tier, change: dict[str, Any]) -> None:
-        rows = [
-            {"name": t.name, "up_to": t.up_to, "chain": list(t.chain)}
-            for t in self._engine.settings_for_display.tiers
-        ]
+        rows = plain(self._engine.settings_for_display.tiers)
         row = next(row for row in rows if row["name"] == tier.name)
         if row != row | change:
             row.update(change)
