@@ -2,10 +2,12 @@
 
 The plan of the house. A module imports only from floors below its own; a test holds the code to it.
 
-   10  magic completion
-    9  commands
-    8  display panels api cell_line traits
-    7  engine shelf
+   12  magic completion
+   11  commands
+   10  display panels api cell_line traits
+    9  engine shelf
+    8  escalation
+    7  walk
     6  resources replaying
     5  client recording remembering transfer
     4  saving comparison fallback purse keeping options routing offline texts wire
@@ -21,7 +23,8 @@ The plan of the house. A module imports only from floors below its own; a test h
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else
 fallback tries one model after the other, each attempt a row of the ledger before it leaves, with
-the money it may cost where a budget is in force → pricing → an Answer.
+the money it may cost where a budget is in force → pricing → with a check, escalation to the next
+tier where the answer fails it → an Answer.
 """
 
 from __future__ import annotations

@@ -9,15 +9,15 @@ import json
 import math
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from . import markup
-from .records import Attempt, Completion, Cost, Route, Usage
+from .records import NANO, Attempt, Checked, Completion, Cost, Route, Usage
 from .redaction import redact
 
-__all__ = ["Answer", "format_usd", "render"]
+__all__ = ["Answer", "format_usd", "render", "row_of"]
 
 Bundle = dict[str, Any]
 
@@ -38,6 +38,7 @@ class _Facts:
     parsed: Any
     format: str
     notes: tuple[str, ...]
+    checks: tuple[Checked, ...] = ()
 
 
 class Answer(str):
@@ -51,10 +52,11 @@ class Answer(str):
         route: which models were to be asked, and why.
         attempts: the ledger's rows of this call, oldest first.
         call_id: the ledger's id of this call.
-        saved: what a cache hit saved; by default the cost of the original call.
+        saved: what cache hits saved; by default the cost of the original calls.
         parsed: the value of an answer that was asked for as JSON.
         format: how it shows itself: markdown, text, code, json or html.
         notes: what a reader should know beside `completion.notes`.
+        checks: what the check made of each of the call's answers.
     """
 
     _facts: _Facts
@@ -72,12 +74,22 @@ class Answer(str):
         parsed: Any = None,
         format: str = "markdown",
         notes: tuple[str, ...] = (),
+        checks: tuple[Checked, ...] = (),
     ) -> Answer:
         """A new answer."""
         if saved is None:
-            saved = completion.cost if completion.cache_hit else Cost(0, "free")
+            hits = [c for c in (completion, *_others(completion, checks)) if c.cache_hit]
+            saved = hits[0].cost if len(hits) == 1 else Cost(_total(hits), "free")
         facts = _Facts(
-            completion, route, tuple(attempts), call_id, saved, parsed, format, tuple(notes)
+            completion,
+            route,
+            tuple(attempts),
+            call_id,
+            saved,
+            parsed,
+            format,
+            tuple(notes),
+            tuple(checks),
         )
         return cls._made(text, facts)
 
@@ -128,8 +140,17 @@ class Answer(str):
 
     @property
     def cost_usd(self) -> float | None:
-        """US dollars paid for this answer: 0 for a cache hit, None where the price is unknown."""
-        return 0.0 if self.cache_hit else self._facts.completion.cost.usd
+        """US dollars paid for this answer, and for those that its check needed or did not pass.
+
+        0 for cache hits, None where a price is unknown.
+        """
+        nano = _total([c for c in self._completions if not c.cache_hit])
+        return None if nano is None else nano / NANO
+
+    @property
+    def _completions(self) -> list[Completion]:
+        """All answers of the call that were there, this one first."""
+        return [self._facts.completion, *_others(self._facts.completion, self.checks)]
 
     @property
     def saved_usd(self) -> float | None:
@@ -145,6 +166,26 @@ class Answer(str):
     def attempts(self) -> tuple[Attempt, ...]:
         """The ledger's rows of this call, oldest first."""
         return self._facts.attempts
+
+    @property
+    def row(self) -> Attempt | None:
+        """The ledger's row of the attempt that gave this answer; None where there are no rows."""
+        return row_of(self.attempts, self._facts.completion)
+
+    @property
+    def checks(self) -> tuple[Checked, ...]:
+        """What the check made of each of the call's answers, this one's last; () without a check.
+
+        Each has `completion`, `passed`, `doubt` (0 to 1), `reasons` and `opinion`, the second
+        model's answer.
+        """
+        return self._facts.checks
+
+    @property
+    def rejected(self) -> tuple[Completion, ...]:
+        """The answers that did not pass their check and were replaced, each with text and model."""
+        given = (found.completion for found in self.checks)
+        return tuple(c for c in given if c != self._facts.completion)
 
     @property
     def call_id(self) -> str:
@@ -181,8 +222,8 @@ class Answer(str):
 
         `brief` gives only the last of these.
         """
-        parts = [] if brief else self._facts_words()
-        parts += _failure_words(self.attempts)
+        parts = self._check_words() if brief else self._facts_words()
+        parts += _failure_words(self.attempts, self.row)
         if self.finish_reason == "length":
             parts.append(f"cut at {self.usage.output_tokens:,} tokens")
         if self.finish_reason == "content_filter":
@@ -193,18 +234,28 @@ class Answer(str):
         return redact(" ".join(markup.clean_text(line).split()))
 
     def _facts_words(self) -> list[str]:
-        parts = [self.model, *_tier_words(self.route), *_token_words(self.usage)]
+        parts = [self.model, *_tier_words(self.route), *self._check_words()]
+        parts += _token_words(self.usage)
         parts += self._money_words()
         if not self.cache_hit and self.duration_s > 0:
             parts.append(_duration(self.duration_s))
         return parts
 
+    def _check_words(self) -> list[str]:
+        """Why it was escalated, and what the check still says of it."""
+        reasons = "; then ".join(dict.fromkeys(why for _, why in self.route.escalated))
+        twice = " twice" if len(self.route.escalated) > 1 else ""
+        words = [f"escalated{twice}: {reasons}"] if reasons else []
+        ours = [found for found in self.checks if found.completion == self._facts.completion]
+        return words + [f"check: {found.reason}" for found in ours if not found.passed]
+
     def _money_words(self) -> list[str]:
         completion = self._facts.completion
-        if not self.cache_hit:
+        if not all(c.cache_hit for c in self._completions):
             if self.simulated:
                 return [f"demo: pretend {format_usd(self.cost_usd)}"]
-            return ["free" if completion.cost.source == "free" else format_usd(self.cost_usd)]
+            free = all(c.cost.source == "free" for c in self._completions if not c.cache_hit)
+            return ["free" if free else format_usd(self.cost_usd)]
         words = f"cached {_age(time.time() - completion.created)}"
         if self.saved_usd:
             pretend = "a pretend " if self.simulated else ""
@@ -249,6 +300,7 @@ class Answer(str):
             "duration_s": round(self.duration_s, 3),
             "cache_hit": self.cache_hit,
             "attempts": len(self.attempts),
+            "escalated": bool(self.route.escalated),
             "call_id": self.call_id,
             "simulated": self.simulated,
         }
@@ -375,6 +427,8 @@ def format_usd(usd: float | None) -> str:
 def _tier_words(route: Route) -> list[str]:
     if route.tier is None:
         return []
+    if route.escalated:
+        return [route.tier]
     reasons = route.complexity.reasons[:2] if route.complexity else ()
     return [f"{route.tier} ({', '.join(reasons)})" if reasons else route.tier]
 
@@ -386,11 +440,31 @@ def _token_words(usage: Usage) -> list[str]:
     return [f"{about}{usage.input_tokens:,}→{usage.output_tokens:,} tok"]
 
 
-def _failure_words(attempts: tuple[Attempt, ...]) -> list[str]:
+def row_of(attempts: Sequence[Attempt], completion: Completion | None) -> Attempt | None:
+    """The row of the attempt that gave an answer; the last one where none has given it."""
+    for row in reversed(attempts):
+        ours = completion and (completion.endpoint, completion.request_model)
+        if row.status == "ok" and (row.endpoint, row.request_model) == ours:
+            return row
+    return attempts[-1] if attempts else None
+
+
+def _others(completion: Completion, checks: Sequence[Checked]) -> list[Completion]:
+    """The answers that a check was about or needed, beside this one."""
+    given = (c for found in checks for c in (found.completion, found.opinion))
+    return [c for c in given if c is not None and c != completion]
+
+
+def _total(completions: Sequence[Completion]) -> int | None:
+    """Nano-dollars of all; None where one is unknown."""
+    costs = [completion.cost.nano for completion in completions]
+    return None if None in costs else sum(nano or 0 for nano in costs)
+
+
+def _failure_words(attempts: tuple[Attempt, ...], row: Attempt | None) -> list[str]:
     """What failed before the attempt that gave the answer."""
-    failed = [
-        a.error_type or "" for a in attempts[:-1] if a.status in ("error", "partial", "unknown")
-    ]
+    before = attempts[: attempts.index(row)] if row is not None else ()
+    failed = [a.error_type or "" for a in before if a.status in ("error", "partial", "unknown")]
     if not failed:
         return []
     kinds = list(dict.fromkeys(filter(None, map(_error_words, failed))))[:3]

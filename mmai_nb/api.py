@@ -22,7 +22,7 @@ from .options import make_request
 from .planning import Plan
 from .pricing import PriceUpdate
 from .reading import MOST_ROWS
-from .records import Alert, Message, OnText
+from .records import Alert, Check, Message, OnText
 from .selection import Filters, Moment, Names
 from .settings import Settings
 from .shelf import export_kept, forget_answer, import_kept
@@ -70,6 +70,7 @@ def ask(
     refresh: bool = False,
     timeout: float | None = None,
     max_cost: float | str | None = None,
+    check: Check | None = None,
     on_text: OnText | None = None,
     tag: str | None = None,
     prefer: str | float | None = None,
@@ -94,6 +95,11 @@ def ask(
         refresh: ask again and overwrite the cached answer.
         timeout: seconds for the whole call, retries and waits included.
         max_cost: USD the whole call may cost, as 0.05 or "$0.05", retries and fallbacks included.
+        check: True: an answer that fails its local checks (nothing of it is run) is asked for
+            again, one tier up, and `answer.rejected` keeps it. "agree": a second model of another
+            provider answers too, and where they disagree it goes up as well. False: no check.
+            None: as the tier says. An answer that could still be replaced reaches `on_text` in
+            one piece, once it stands.
         on_text: called with each piece of text as it comes; then nothing restarts once text was
             shown.
         tag: a word for the ledger.
@@ -123,6 +129,7 @@ def ask(
         refresh=refresh,
         timeout=timeout,
         max_cost=max_cost,
+        check=check,
         on_text=on_text,
         tag=tag,
         prefer=prefer,
@@ -174,7 +181,8 @@ def _start(work: Callable[[], None], name: str) -> None:
 async def astream(prompt: str | None = None, **options: Any) -> AsyncIterator[str]:
     """The answer's pieces of text as they come; leaving the loop stops the request.
 
-    The whole answer is in `last()` afterwards.
+    With `check`, an answer that a stronger model's could replace comes in one piece, once it
+    stands. The whole answer is in `last()` afterwards.
     """
     if "on_text" in options:
         raise OptionError("astream gives the text itself: leave on_text out")

@@ -448,8 +448,8 @@ _FIGURES: dict[str, Callable[[Column], Any]] = {
 
 def _first_token_s(answer: Answer) -> float | None:
     """Of the request itself; what was seen here includes waiting for a place and a first import."""
-    last = answer.attempts[-1] if answer.attempts else None
-    return None if last is None or last.cache_hit else last.first_token_s
+    row = answer.row
+    return None if row is None or row.cache_hit else row.first_token_s
 
 
 def _last_if_none(figure: Any) -> tuple[bool, Any]:

@@ -37,6 +37,9 @@ class View(Protocol):
     def text(self, piece: str) -> None:
         """A piece of the answer came."""
 
+    def rejected(self, words: str) -> None:
+        """What came does not stand; `words` say why, and what is done now."""
+
     def done(self, answer: Answer, details: str = "", *, brief: bool = False) -> None:
         """The whole answer is there; `brief`: under it stands only what is amiss."""
 
@@ -51,6 +54,9 @@ class Silent:
         """Nothing is shown."""
 
     def text(self, piece: str) -> None:
+        """Nothing is shown."""
+
+    def rejected(self, words: str) -> None:
         """Nothing is shown."""
 
     def done(self, answer: Answer, details: str = "", *, brief: bool = False) -> None:
@@ -79,12 +85,13 @@ class Notebook:
         self._format, self._clock = format, clock
         self._publish = publish or _publisher()
         self._pieces: list[str] = []
+        self._rejected, self._why = "", ""
         self._shown = False
         self._next = 0.0
 
     def waiting(self, words: str) -> None:
         """A line instead of an empty cell, until the first text comes."""
-        if self._pieces:
+        if self._pieces or self._rejected:
             return
         self._show(
             {"text/plain": words, "text/html": f'<div class="mmai-wait">{escape(words)}</div>'}
@@ -96,11 +103,19 @@ class Notebook:
         if self._clock() < self._next:
             return
         begin = self._clock()
-        bundle = render("".join(self._pieces), self._format, partial=True)
+        bundle = render("".join(self._pieces), self._format, self._why, partial=True)
         self._show(bundle)
         end = self._clock()
         size = sum(len(str(v).encode("utf-8", "replace")) for v in bundle.values())
         self._next = end + max(SHORTEST_GAP, size / SLOWEST_RATE, 5 * (end - begin))
+
+    def rejected(self, words: str) -> None:
+        """The text so far pales, with the reason under it, until another takes its place."""
+        self._rejected = "".join(self._pieces) or self._rejected
+        self._pieces, self._why, self._next = [], words, 0.0
+        bundle = render(self._rejected, self._format, f"{words} …")
+        bundle["text/html"] = f'<div style="opacity: 0.5">{bundle["text/html"]}</div>'
+        self._show(bundle)
 
     def done(self, answer: Answer, details: str = "", *, brief: bool = False) -> None:
         """The last state, with its footer; the cell's value does not show it a second time."""
@@ -109,8 +124,11 @@ class Notebook:
         answer.mark_shown()
 
     def stopped(self, words: str) -> None:
-        """The text so far with a line under it; the waiting line alone when nothing came."""
-        text = "".join(self._pieces)
+        """The text so far with a line under it; the waiting line alone when nothing came.
+
+        A text that was being replaced is back again: it is the one that is kept.
+        """
+        text = self._rejected or "".join(self._pieces)
         if text:
             self._show(render(text, self._format, footer=words))
         elif self._shown:
@@ -180,6 +198,11 @@ class Terminal:
         """Print the piece, without what could drive the terminal."""
         self._last = clean_text(piece) or self._last
         self._print(clean_text(piece))
+
+    def rejected(self, words: str) -> None:
+        """Print the reason: what is printed cannot be taken back; the next text comes below."""
+        self._last = ""
+        self._print(f"\n\n{clean_text(words)}\n\n")
 
     def done(self, answer: Answer, details: str = "", *, brief: bool = False) -> None:
         """Print what was not streamed; the footer is left for the prompt `Out[n]`."""

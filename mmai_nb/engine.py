@@ -7,9 +7,9 @@ No notebook is needed here, nothing is global but the default engine, and a test
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .answer import Answer, format_usd
 from .caching import AnswerCache, NotStored
 from .comparison import Comparison
 from .errors import ChainExhaustedError, MmaiError, OptionError, SchemaMismatchError
+from .escalation import Ways, checked, checking_of, said_of_check
 from .fallback import Run, ask_again, ask_chain, refusals_of
 from .keeping import (
     Kept,
@@ -66,6 +67,7 @@ from .texts import Deleted
 from .tokens import estimate_messages
 from .values import shown, simple
 from .verdicts import Verdict, win_rates
+from .walk import Walk
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -76,37 +78,6 @@ SMALLEST_WINDOW = 4_000
 """Prompts below this many tokens fit every hosted model, so no price data is read for them."""
 AMBIGUOUS_COST = 0.05
 """USD: a call that timed out and may have been billed is repeated only below this estimate."""
-
-
-@dataclass
-class _Walk:
-    """What one call carries from step to step.
-
-    `hindrance`: why none of the user's models can be asked, where that is so from the start.
-    """
-
-    settings: Settings
-    request: Request
-    route: Route
-    recorder: Recorder
-    run: Run
-    purse: Purse
-    hindrance: Hindrance | None = None
-    notes: tuple[str, ...] = ()
-    parse: Parse | None = None
-    replays: bool = True
-    cached: bool = True
-    """Whether the cache keeps the answer."""
-
-    @cached_property
-    def question(self) -> str:
-        """The request without its model, as a hash."""
-        return question_of(self.request)
-
-    @property
-    def reads_cache(self) -> bool:
-        """Whether a kept answer will do."""
-        return self.request.cache and not self.request.refresh
 
 
 class Engine(Resources):
@@ -142,10 +113,12 @@ class Engine(Resources):
         *,
         notes: Sequence[str] = (),
         tell: Callable[[str], None] | None = None,
+        retract: Callable[[str], None] | None = None,
         parse: Parse | None = None,
-        replay: bool = True,
+        names: Collection[str] | None = None,
+        alone: bool = False,
     ) -> Answer:
-        """Route, look into the cache, else ask one model after the other; record and answer.
+        """Route, look into the cache, else ask one model after the other; check, record, answer.
 
         Where a budget is in force, each attempt reserves its money in the transaction of its intent
         row: only after a miss, and before anything is sent.
@@ -156,9 +129,13 @@ class Engine(Resources):
             notes: for the reader, added to the answer's.
             tell: gets a line on what is being done while nothing has come: who is asked, how long
                 it waits.
+            retract: takes back the text that `on_text` got, with the reason, when an answer goes a
+                tier up; without it `on_text` gets such an answer in one piece, once it stands.
             parse: makes `answer.parsed` of the text, and raises SchemaMismatchError where it does
                 not fit; default: as the request's schema and format say.
-            replay: whether another model's kept answer may stand in where none may be asked.
+            names: what exists where the answer's code would run, for its check; None: not known.
+            alone: whether no other model may stand in, neither by a kept answer where none may be
+                asked nor by a better one.
 
         Raises:
             MmaiError: with `attempts` and, where something had come, `partial`.
@@ -166,21 +143,14 @@ class Engine(Resources):
         """
         walk = self._begin(request, on_text, tell)
         walk.notes = (*notes, *notes_on(walk.route), *self.hints(request))
-        walk.parse, walk.replays = parse or parser_of(request), replay
+        walk.parse, walk.replays = parse or parser_of(request), not alone
+        walk.checking = checking_of(request, walk.settings, walk.route, names=names, alone=alone)
+        _hold_text(walk, retract)
         try:
-            completion = (
-                self._replayed(walk, walk.hindrance)
-                or self._from_cache(walk)
-                or self._replayed(walk, why_not_ask(walk.settings, walk.route, walk.request))
-                or ask_chain(
-                    [walk.settings.find(name) for name in walk.route.chain],
-                    partial(self._ask_model, walk),
-                    walk.run,
-                    context_window,
-                )
-            )
+            completion = self._obtain(walk)
+            walk, completion = checked(walk, completion, Ways(self._obtain, self._other_route))
         except BaseException as error:
-            self._keep_partial(walk, error)
+            self._keep_what_came(walk, error)
             raise
         return self._finish(walk, completion)
 
@@ -217,7 +187,7 @@ class Engine(Resources):
 
         def ask(name: str, on_text: OnText) -> Answer:
             made, parse = asked[name]
-            return self.answer(made.request, on_text, notes=made.notes, parse=parse, replay=False)
+            return self.answer(made.request, on_text, notes=made.notes, parse=parse, alone=True)
 
         return Comparison(
             prompt,
@@ -241,8 +211,11 @@ class Engine(Resources):
         """What would happen to the request, with tokens and cost estimated; nothing is sent."""
         request, settings = self.in_force(request)
         route = self._route(request, settings)
-        if said := said_of_cache(self.cache, request, settings, route):
-            route = replace(route, reasons=(*route.reasons, said))
+        for said in (
+            said_of_cache(self.cache, request, settings, route),
+            said_of_check(request, settings, route),
+        ):
+            route = replace(route, reasons=(*route.reasons, said)) if said else route
         reads, question = request.cache and not request.refresh, question_of(request)
 
         def turned(prefer: str | float | None) -> Route:
@@ -265,7 +238,7 @@ class Engine(Resources):
 
     def _begin(
         self, request: Request, on_text: OnText | None, tell: Callable[[str], None] | None
-    ) -> _Walk:
+    ) -> Walk:
         purse = self.purse_for(request)
         request, settings, route, hindrance = self._plan(request, purse)
         recorder = Recorder(
@@ -290,7 +263,7 @@ class Engine(Resources):
         )
         run.tell, run.sleep = tell or run.tell, self._sleep or run.sleep
         purse.tell = run.tell
-        return _Walk(settings, request, route, recorder, run, purse, hindrance)
+        return Walk(settings, request, route, recorder, run, purse, hindrance)
 
     def _plan(
         self, asked: Request, purse: Purse
@@ -323,7 +296,24 @@ class Engine(Resources):
         situation = Situation(frozenset(stopped), windows, money, *dialed)
         return choose_route(request, settings, situation)
 
-    def _from_cache(self, walk: _Walk) -> Completion | None:
+    def _other_route(self, walk: Walk, request: Request) -> Route:
+        return self._route(request, walk.settings, walk.purse)
+
+    def _obtain(self, walk: Walk) -> Completion:
+        """The answer of the walk's route: a kept one, else the first that a model gives."""
+        return (
+            self._replayed(walk, walk.hindrance)
+            or self._from_cache(walk)
+            or self._replayed(walk, why_not_ask(walk.settings, walk.route, walk.request))
+            or ask_chain(
+                [walk.settings.find(name) for name in walk.route.chain],
+                partial(self._ask_model, walk),
+                walk.run,
+                context_window,
+            )
+        )
+
+    def _from_cache(self, walk: Walk) -> Completion | None:
         """A kept answer of any model of the chain: it wins over a call that costs money."""
         if not walk.reads_cache:
             return None
@@ -331,7 +321,7 @@ class Engine(Resources):
         found = find_kept(self.cache, walk.question, specs, walk.parse)
         return None if found is None else self._hit(walk, found)
 
-    def _replayed(self, walk: _Walk, hindrance: Hindrance | None) -> Completion | None:
+    def _replayed(self, walk: Walk, hindrance: Hindrance | None) -> Completion | None:
         """The kept answer of whichever model gave one, if no model may be asked; else None.
 
         Raises:
@@ -353,12 +343,12 @@ class Engine(Resources):
         walk.recorder.route = walk.route
         return self._hit(walk, found)
 
-    def _hit(self, walk: _Walk, found: Kept) -> Completion:
+    def _hit(self, walk: Walk, found: Kept) -> Completion:
         completion, key = found
         self._say(walk, completion)
         return _as_hit(walk, completion, key)
 
-    def _ask_model(self, walk: _Walk, spec: ModelSpec) -> Completion:
+    def _ask_model(self, walk: Walk, spec: ModelSpec) -> Completion:
         """One model of the chain, through the cache: asked once at a time, kept if it may be."""
         request, run = walk.request, walk.run
         if is_offline(walk.settings) and not spec.simulated:
@@ -398,11 +388,11 @@ class Engine(Resources):
         return _as_hit(walk, replace(completion, model=spec.name), key)
 
     @staticmethod
-    def _say(walk: _Walk, completion: Completion) -> None:
+    def _say(walk: Walk, completion: Completion) -> None:
         if walk.run.text_sink is not None:
             walk.run.text_sink(completion.text)
 
-    def _finish(self, walk: _Walk, completion: Completion) -> Answer:
+    def _finish(self, walk: Walk, completion: Completion) -> Answer:
         notes, alerts = walk.purse.news()
         walk.notes = (*walk.notes, *refusals_of(walk.run), *notes)
         answer = self._remember(self._answer_of(walk, completion))
@@ -416,7 +406,7 @@ class Engine(Resources):
         self._over(walk, completion)
         return answer if walk.parse is None else self._remember(answer.with_parsed(parsed))
 
-    def _answer_of(self, walk: _Walk, completion: Completion) -> Answer:
+    def _answer_of(self, walk: Walk, completion: Completion) -> Answer:
         return Answer(
             completion.text,
             completion=completion,
@@ -425,10 +415,18 @@ class Engine(Resources):
             call_id=walk.recorder.call_id,
             format=walk.request.format,
             notes=walk.notes,
+            checks=() if walk.checking is None else tuple(walk.checking.found),
         )
 
-    def _keep_partial(self, walk: _Walk, error: BaseException) -> None:
+    def _keep_what_came(self, walk: Walk, error: BaseException) -> None:
         """Nothing is lost: what had come is the last answer, and the error carries its attempts."""
+        if walk.checking is not None and walk.checking.stood:  # a stronger model was being asked
+            walk, completion = walk.checking.stood[-1]
+            if isinstance(error, KeyboardInterrupt):
+                walk.notes += ("not escalated: stopped",)
+                error.stood = completion  # type: ignore[attr-defined]
+            self._remember(self._answer_of(walk, completion))
+            return self._over(walk, completion, error)
         attempts = tuple(walk.recorder.attempts)
         if isinstance(error, MmaiError):
             error.attempts, error.call_id = attempts, walk.recorder.call_id
@@ -447,11 +445,10 @@ class Engine(Resources):
             self.listeners.tell(walk.purse.news()[1])
 
     def _over(
-        self, walk: _Walk, completion: Completion | None, error: BaseException | None = None
+        self, walk: Walk, completion: Completion | None, error: BaseException | None = None
     ) -> None:
         """The call has ended: tell who listens, and keep its texts where that is wished."""
         recorder = walk.recorder
-        log_outcome(recorder.attempts, error)
         ended = Ended(
             call_id=recorder.call_id,
             request=walk.request,
@@ -463,6 +460,7 @@ class Engine(Resources):
             cached=walk.cached,
             session=recorder.session,
         )
+        log_outcome(recorder.attempts, ended.row, error)
         texts = self.texts if walk.settings.log_text else None
         remember(ended, texts, self.call_log)
 
@@ -527,7 +525,7 @@ def made_engine() -> Engine | None:
 
 
 def _recorded(
-    walk: _Walk, key: str | None, request: Request, spec: ModelSpec, on_text: OnText | None
+    walk: Walk, key: str | None, request: Request, spec: ModelSpec, on_text: OnText | None
 ) -> Completion:
     return walk.recorder.call(request, spec, on_text, key)
 
@@ -538,7 +536,7 @@ def _cost_of(attempts: Sequence[Attempt]) -> float | None:
     return None if nano is None else nano / NANO
 
 
-def _as_hit(walk: _Walk, completion: Completion, key: str) -> Completion:
+def _as_hit(walk: Walk, completion: Completion, key: str) -> Completion:
     completion = replace(completion, cache_hit=True)
     walk.recorder.cache_hit(completion, key)
     return completion
@@ -552,3 +550,13 @@ def _cheap(request: Request, spec: ModelSpec) -> bool:
     usage = Usage(estimate_messages(request.messages), likely_output(request))
     cost = price(usage, spec).usd
     return cost is not None and cost < AMBIGUOUS_COST
+
+
+def _hold_text(walk: Walk, retract: Callable[[str], None] | None) -> None:
+    """Let text that cannot be taken back wait until its check is over."""
+    checking, run = walk.checking, walk.run
+    if checking is None or not checking.escalates:
+        return
+    checking.retract = retract
+    if retract is None and run.on_text is not None:
+        checking.held, run.on_text = run.on_text, None

@@ -7,6 +7,7 @@ advice of AWS's "Timeouts, retries and backoff with jitter" and the SRE book's c
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import threading
@@ -31,7 +32,15 @@ from .errors import (
 from .records import Completion, OnText, Request
 from .settings import ModelSpec, Settings
 
-__all__ = ["Breakers", "Run", "ask_again", "ask_chain", "refusals_of"]
+__all__ = [
+    "MOST_ATTEMPTS",
+    "Breakers",
+    "Run",
+    "ask_again",
+    "ask_chain",
+    "reason_of",
+    "refusals_of",
+]
 
 Call = Callable[[Request, ModelSpec, OnText | None], Completion]
 """The one shape of a call: of the network, the recorded call and a test double."""
@@ -167,7 +176,8 @@ class Run:
     tell: Callable[[str], None] = lambda words: None
     sleep: Callable[[float], None] = cancel.pause
     clock: Callable[[], float] = time.monotonic
-    attempts: int = 0
+    asked: list[str] = field(default_factory=list)
+    """Each model's name as often as it was asked."""
     shown: bool = False
     others: bool = False
     """Whether another model of the chain could be asked."""
@@ -175,6 +185,17 @@ class Run:
 
     def __post_init__(self) -> None:
         self.deadline = self.clock() + self.timeout
+
+    def branch(self, on_text: OnText | None) -> Run:
+        """A run to other models of the same call: one deadline and count, and nothing shown yet."""
+        other = copy.copy(self)
+        other.on_text, other.shown, other.others, other.errors = on_text, False, False, []
+        return other
+
+    @property
+    def attempts(self) -> int:
+        """How often a model was asked."""
+        return len(self.asked)
 
     @property
     def left(self) -> float:
@@ -251,15 +272,16 @@ def ask_again(
                 if adapted > MOST_ADAPTATIONS:
                     raise BadRequestError(f"{spec.name}: {error}", model=spec.name) from error
             except MmaiError as error:
-                failed, run.attempts, last = failed + 1, run.attempts + 1, error
+                failed, last = failed + 1, error
+                run.asked.append(spec.name)
                 run.breakers.failed(key, error)
                 wait = None if probe else run.wait_before_retry(error, failed, spec)
                 if wait is None:
                     raise
-                run.tell(f"{spec.name}: {_reason(error)}; asking again in {wait:.1f} s …")
+                run.tell(f"{spec.name}: {reason_of(error)}; asking again in {wait:.1f} s …")
                 run.sleep(wait)
             else:
-                run.attempts += 1
+                run.asked.append(spec.name)
                 run.breakers.succeeded(key)
                 run.breakers.earned(spec.base_url)
                 return completion
@@ -322,7 +344,7 @@ def _exhausted(specs: Sequence[ModelSpec], run: Run) -> MmaiError:
     refused = [error for _, error in run.errors if isinstance(error, BudgetExceededError)]
     if len(refused) == len(run.errors):
         return _unaffordable(refused)
-    reasons = "; ".join(f"{name}: {_reason(e)}" for name, e in run.errors)
+    reasons = "; ".join(f"{name}: {reason_of(e)}" for name, e in run.errors)
     tried = f"{len(run.errors)} of {len(specs)} models" if len(run.errors) < len(specs) else "all"
     error = ChainExhaustedError(
         f"no model answered ({tried} tried): {reasons}"[:160], [e for _, e in run.errors]
@@ -347,7 +369,8 @@ def refusals_of(run: Run) -> list[str]:
     return [f"left out {name}: {error.why}" for name, error in refused]
 
 
-def _reason(error: MmaiError) -> str:
+def reason_of(error: MmaiError) -> str:
+    """Why a model did not answer, in two or three words."""
     status = getattr(error, "status", None) if isinstance(error, CallError) else None
     kind = {
         UnknownModelError: "unknown model",

@@ -154,6 +154,8 @@ class MmaiMagics(ConfiguredMagics):
                 view.text if stream else None,
                 notes=(*notes, *asked.notes),
                 tell=view.waiting,
+                retract=view.rejected,
+                names=self.variables(),
             ),
         )
         view.done(
@@ -198,6 +200,8 @@ class MmaiMagics(ConfiguredMagics):
         except KeyboardInterrupt as interrupt:
             came = getattr(getattr(interrupt, "partial", None), "text", "")
             kept = "what came is in ai.last(); it was not cached"
+            if hasattr(interrupt, "stood"):
+                came, kept = True, "the answer that did not pass its check is in ai.last()"
             view.stopped(f"interrupted: {kept if came else 'nothing had come'}")
             interrupt._render_traceback_ = lambda: ["KeyboardInterrupt: the call was stopped"]  # type: ignore[attr-defined]
             raise
@@ -274,6 +278,10 @@ def _details(answer: Answer) -> str:
     from .records import NANO
 
     lines = [f"why: {reason}" for reason in answer.route.reasons]
+    for found in answer.checks:
+        why = f": {'; '.join(found.reasons)}" if found.reasons else ""
+        verdict = "passed" if found.passed else "failed"
+        lines.append(f"check: {found.completion.model} {verdict}, doubt {found.doubt:.2f}{why}")
     for row in answer.attempts:
         cost = format_usd(None if row.cost_nano is None else row.cost_nano / NANO)
         took = "" if row.duration_s is None else f" {row.duration_s:.2f} s"

@@ -294,22 +294,29 @@ def _with_facts(row: Attempt, completion: Completion) -> Attempt:
     )
 
 
-def log_outcome(attempts: Sequence[Attempt], error: BaseException | None = None) -> None:
-    """One structured record a call, for listeners to the logger `mmai_nb`; no prompt in it."""
+def log_outcome(
+    attempts: Sequence[Attempt], row: Attempt | None, error: BaseException | None = None
+) -> None:
+    """One structured record a call, for listeners to the logger `mmai_nb`; no prompt in it.
+
+    Args:
+        attempts: all rows of the call.
+        row: the one that gave the answer, or the last.
+        error: what the call ended with, if it failed.
+    """
     level = logging.INFO if error is None else logging.WARNING
-    if not attempts or not log.isEnabledFor(level):
+    if row is None or not log.isEnabledFor(level):
         return
-    last = attempts[-1]
     costs = [a.cost_nano for a in attempts if a.status != "adapted"]
     facts = {
-        "call_id": last.call_id,
+        "call_id": row.call_id,
         "status": "ok" if error is None else "error",
-        "model": last.request_model,
-        "input_tokens": last.input_tokens,
-        "output_tokens": last.output_tokens,
+        "model": row.request_model,
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
         "duration_s": round(sum(a.duration_s or 0.0 for a in attempts if not a.cache_hit), 3),
         "cost_usd": None if None in costs else sum(c or 0 for c in costs) / NANO,
-        "cache_hit": last.cache_hit,
+        "cache_hit": row.cache_hit,
         "attempts": len(attempts),
     }
     if error is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .answer import row_of
 from .errors import ChainExhaustedError
 from .exchanges import Exchange
 from .records import NANO, Attempt, Completion, Message, Request, Route
@@ -55,6 +56,11 @@ class Ended:
     error: BaseException | None = None
     cached: bool = True
     session: str = ""
+
+    @property
+    def row(self) -> Attempt | None:
+        """Of the attempt that gave the answer; the last one where there is none."""
+        return row_of(self.attempts, self.completion)
 
 
 def remember(ended: Ended, texts: Texts | None, log: CallLog | None) -> None:
@@ -111,7 +117,7 @@ def _kept(text: str, most: int = MOST_KEPT) -> str:
 
 
 def _exchange(ended: Ended, said: _Said) -> Exchange:
-    completion, last = ended.completion, ended.attempts[-1]
+    completion, last = ended.completion, ended.row or ended.attempts[-1]
     partial = said.answer and last.status != "ok"
     return Exchange(
         call_id=ended.call_id,
@@ -131,7 +137,7 @@ def _exchange(ended: Ended, said: _Said) -> Exchange:
 def _facts(ended: Ended, said: _Said | None) -> dict[str, Any]:
     """The line of the log file; what servers said of a failure may quote the prompt."""
     completion, error = ended.completion, ended.error
-    last = ended.attempts[-1] if ended.attempts else None
+    last = ended.row
     facts: dict[str, Any] = {
         "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "call_id": ended.call_id,

@@ -167,7 +167,7 @@ def forget_answer(cache: AnswerCache, answer: Answer | None) -> None:
         raise MmaiError("there is no answer yet: run a %%ai cell first")
     if not isinstance(answer, Answer):
         raise OptionError(f"forget takes an answer, not {shown(answer)}: the last is ai.last()")
-    key = answer.attempts[-1].cache_key if answer.attempts else None
+    key = answer.row.cache_key if answer.row else None
     if key is None or cache.look(key) is None:
         raise MmaiError("the last answer is not in the cache, so the model is asked anew anyway")
     if not cache.forget(key):

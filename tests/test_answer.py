@@ -327,6 +327,7 @@ def test_the_metadata_are_small_plain_and_told_as_others_expect():
             "duration_s": 1.234,
             "cache_hit": False,
             "attempts": 1,
+            "escalated": False,
             "call_id": "c1",
             "simulated": False,
         },

@@ -101,3 +101,41 @@ def test_a_dead_front_end_does_not_cost_the_answer():
     terminal = Terminal(broken)
     terminal.text("Hello")
     terminal.stopped("ended")
+
+
+def test_what_is_rejected_pales_until_another_takes_its_place(view, screen):
+    view.text("3 × 17 = 41")
+    view.rejected("escalated to complex: 3 × 17 = 41 is wrong")
+    view.waiting("asking large …")
+    pale = screen.shown[-1][1]
+    assert "opacity" in pale["text/html"]
+    assert "41" in pale["text/plain"]
+    assert "escalated to complex: 3 × 17 = 41 is wrong …" in pale["text/plain"]
+    view.text("3 × 17 = 51")
+    assert screen.shown[-1][1]["text/plain"].startswith("3 × 17 = 51")
+    assert "escalated to complex" in screen.shown[-1][1]["text/html"]
+    assert [update for update, _ in screen.shown] == [False, True, True]
+
+
+def test_a_rejected_text_that_was_not_replaced_is_back_when_it_ends_early(view, screen):
+    view.text("the first")
+    view.rejected("escalated to complex: …")
+    view.text("half of the sec")
+    view.stopped("interrupted: it is in ai.last()")
+    assert screen.shown[-1][1]["text/plain"] == "the first\n\ninterrupted: it is in ai.last()"
+    assert "opacity" not in screen.shown[-1][1]["text/html"]
+
+
+def test_reasons_are_harmless_where_they_are_shown(view, screen):
+    view.text("x")
+    view.rejected('escalated: <script>alert(1)</script>"')
+    assert "<script" not in screen.shown[-1][1]["text/html"]
+
+
+def test_a_terminal_prints_the_reason_and_then_the_new_text():
+    out: list[str] = []
+    view = Terminal(out.append)
+    view.text("old")
+    view.rejected("escalated to complex: \x1b[31mwrong")
+    view.text("new")
+    assert "".join(out) == "old\n\nescalated to complex: wrong\n\nnew"

@@ -19,6 +19,7 @@ from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import ChainExhaustedError, MmaiError, TruncatedStreamError
 from mmai_nb.ledger import Ledger
+from mmai_nb.offline import DemoServer
 from mmai_nb.settings import Settings
 
 FREE = {"input_price": 0, "output_price": 0}
@@ -124,6 +125,7 @@ def test_four_processes_make_one_request(engine, stub, tmp_path):
         from mmai_nb.caching import AnswerCache
         from mmai_nb.engine import Engine
         from mmai_nb.ledger import Ledger
+from mmai_nb.offline import DemoServer
         from mmai_nb.settings import Settings
         free = {{"input_price": 0, "output_price": 0}}
         engine = Engine(
@@ -293,3 +295,112 @@ def test_a_follower_that_streams_gets_the_text_of_a_payer_that_does_not(engine, 
     payer.join(10)
     assert pieces == ["whole"]
     assert stub.count == 1
+
+
+# -- check and escalate, over the demo's own server
+
+
+@pytest.fixture
+def pair(tmp_path) -> Iterator[tuple[Engine, DemoServer]]:
+    """Two cheap models of two providers and a strong one, all at one demo server."""
+    with DemoServer(chunk_delay=0) as server:
+        at = {"base_url": server.base_url, "api_key_env": "MMAI_DEMO_KEY"}
+        cheap = {**at, "input_price": 0.1, "output_price": 0.4}
+        settings = Settings(
+            models={
+                "one": {**cheap, "model": "demo-small", "provider": "one"},
+                "two": {**cheap, "model": "demo-medium", "provider": "two"},
+                "big": {**at, "model": "demo-large", "input_price": 3, "output_price": 12},
+            },
+            tiers=[
+                {"name": "simple", "up_to": 0.5, "chain": ["one", "two"]},
+                {"name": "complex", "up_to": 1.0, "chain": ["big"]},
+            ],
+        )
+        engine = Engine(
+            settings, ledger=Ledger(tmp_path / "l.sqlite3"), cache=AnswerCache(tmp_path / "cache")
+        )
+        yield engine, server
+        engine.close()
+
+
+SUM = "Calculate 3 * 17"
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_an_escalation_is_two_requests_and_two_rows(pair, streamed):
+    engine, server = pair
+    server.misbehave(only_model="demo-small", text="3 × 17 = 41")
+    on_text = (lambda piece: None) if streamed else None
+    answer = engine.ask(SUM, check=True, on_text=on_text)
+    assert "**51**" in answer
+    assert answer.model == "big"
+    frame = engine.costs()
+    assert (server.count, frame.status.tolist()) == (2, ["ok", "ok"])
+    assert frame.cost_usd.sum() == pytest.approx(answer.cost_usd)
+    again = engine.ask(SUM, check=True)
+    assert (again, again.cost_usd, server.count) == (answer, 0, 2)
+
+
+def test_two_that_disagree_are_three_requests(pair):
+    engine, server = pair
+    server.misbehave(only_model="demo-small", text="It is 41.")
+    answer = engine.ask(SUM, check="agree")
+    assert "escalated: one and two disagree" in answer.footer()
+    assert (server.count, engine.costs().request_model.tolist()) == (
+        3,
+        ["demo-small", "demo-medium", "demo-large"],
+    )
+    assert engine.costs().cost_usd.sum() == pytest.approx(answer.cost_usd)
+
+
+def test_two_that_agree_are_two_requests(pair):
+    engine, server = pair
+    server.misbehave(only_model="demo-small", text="It is 51.")
+    answer = engine.ask(SUM, check="agree")
+    assert answer == "It is 51."
+    assert answer.checks[0].opinion.model == "two"
+    assert server.count == 2
+
+
+def test_an_escalation_to_a_server_that_is_down_keeps_the_answer(pair):
+    engine, server = pair
+    server.misbehave(only_model="demo-small", text="3 × 17 = 41")
+    server.misbehave(only_model="demo-large", status=501, times=9)
+    answer = engine.ask(SUM, check=True)
+    assert answer == "3 × 17 = 41"
+    assert "not escalated: big: Server 501" in answer.footer()
+    assert engine.costs().status.tolist()[0] == "ok"
+
+
+def test_threads_that_ask_for_the_same_pay_for_each_model_once(pair):
+    engine, server = pair
+    text = f'{SUM}\n[[demo: only_model=demo-small text="3 × 17 = 41" delay=0.2]]'
+    answers: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(engine.ask(text, check=True)))
+        for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert {answer.model for answer in answers} == {"big"}
+    assert len(answers) == 16
+    assert server.count == 2
+
+
+def test_astream_gives_the_answer_that_stands(pair, monkeypatch):
+    import asyncio
+
+    from mmai_nb import api
+
+    engine, server = pair
+    server.misbehave(only_model="demo-small", text="3 × 17 = 41")
+    monkeypatch.setattr(api, "default_engine", lambda: engine)
+
+    async def pieces() -> list[str]:
+        return [piece async for piece in api.astream(SUM, check=True)]
+
+    assert asyncio.run(pieces()) == [engine.last().text]
+    assert engine.last().model == "big"

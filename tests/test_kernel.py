@@ -49,6 +49,20 @@ def test_loading_shows_nothing_and_a_cell_shows_one_output():
     assert "→" in output.data["text/plain"]
 
 
+WRONG = '[[demo: only_model=demo-small text="Well, 3 × 17 = 41 and that is that."]]'
+CHECKED = f"%%ai --check\nWhat is 3 * 17?\n{WRONG}"
+
+
+def test_an_escalated_answer_is_saved_as_one_output_without_the_first():
+    cells = run(LOAD, CHECKED, "print(ai.last().rejected[0].text, ai.costs().tier.tolist())")
+    (output,) = cells[1].outputs
+    assert "**51**" in output.data["text/plain"]
+    assert "41 and that is that" not in output.data["text/html"]
+    assert "escalated: 3 × 17 = 41 is wrong" in output.data["text/plain"]
+    assert output.metadata["mmai_nb"]["escalated"] is True
+    assert "41 and that is that. ['simple', 'standard']" in text_of(cells[2])
+
+
 def test_the_saved_metadata_tells_model_tokens_and_cost():
     (output,) = run(LOAD, "%%ai\nWhat is the capital of France?")[1].outputs
     saved = output.metadata["mmai_nb"]
@@ -161,6 +175,42 @@ def test_an_interrupt_is_answered_within_half_a_second(kernel, prompt, partial):
         assert "partial" in shown
     shown, status = execute(client, "%%ai\nAnd now?")
     assert status == "ok"
+
+
+def test_an_escalation_replaces_the_cheap_text_in_its_own_output(kernel):
+    _, client = kernel
+    execute(client, LOAD)
+    published: list[Any] = []
+
+    def keep(message: Any) -> None:
+        if message["msg_type"] in ("display_data", "update_display_data"):
+            published.append((message["msg_type"], message["content"]))
+
+    client.execute_interactive(CHECKED, output_hook=keep, timeout=60)
+    texts = [content["data"]["text/plain"] for _, content in published]
+    assert [kind for kind, _ in published] == [
+        "display_data",
+        *["update_display_data"] * (len(published) - 1),
+    ]
+    assert len({content["transient"]["display_id"] for _, content in published}) == 1
+    pale = next(n for n, text in enumerate(texts) if "escalated to standard" in text)
+    assert texts[pale].startswith("Well, 3 × 17 = 41 and that is that.")
+    assert any(text.startswith("Well, 3") for text in texts[:pale])
+    assert not any("Well, 3" in text for text in texts[pale + 1 :])
+    assert "**51**" in texts[-1]
+
+
+def test_an_interrupt_while_the_stronger_model_thinks_brings_the_cheap_answer_back(kernel):
+    manager, client = kernel
+    execute(client, LOAD)
+    execute(client, "%%ai\nwarm up")
+    slow = f"{CHECKED}\n[[demo: only_model=demo-medium delay=20]]"
+    assert interrupt_after(manager, client, slow, 2.0) <= 0.5
+    shown, _ = execute(client, "print(ai.last().text, '|', ai.last().footer())")
+    assert shown.strip().startswith("Well, 3 × 17 = 41 and that is that. |")
+    assert "not escalated: stopped" in shown
+    shown, _ = execute(client, "print(ai.costs().status.tolist())")
+    assert "['ok', 'ok', 'cancelled']" in shown
 
 
 def test_the_tab_key_is_answered_by_a_kernel(kernel):

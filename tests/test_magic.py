@@ -564,3 +564,75 @@ def test_a_comparison_that_cannot_be_is_refused_before_anything_is_sent(play, li
     assert not shown.ok
     assert hint in shown.text
     assert play.call.calls == []
+
+
+# -- check and escalate
+
+
+def test_a_check_takes_back_what_is_wrong_and_says_so(play):
+    shown = play("%%ai --check\nWhat is 3 * 17?", "3 × 17 = 41", "3 × 17 = 51")
+    assert shown.value.model == "large"
+    assert play.call.asked == ["small", "large"]
+    first, rest = shown.text.split("escalated to complex: 3 × 17 = 41 is wrong", 1)
+    assert "3 × 17 = 41" in first
+    assert rest.count("3 × 17 = 51") == 1
+    assert "large · complex · escalated: 3 × 17 = 41 is wrong" in rest
+
+
+def test_an_answer_that_could_not_be_replaced_is_printed_again(play):
+    shown = play("%%ai --check\nhi", "3 × 17 = 41", ServerError("501", retries=0))
+    assert shown.value.model == "small"
+    _, rest = shown.text.split("not escalated: large: Server", 1)
+    assert rest.count("3 × 17 = 41\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("--check", ["small", "large"]),
+        ("--check small", ["small", "large"]),
+        ("--check on small", ["small", "large"]),
+        ("small --check=on", ["small", "large"]),
+        ("--check large", ["large"]),
+        ("--check off", ["small"]),
+        ("", ["small"]),
+        ("--compare small,large --check", ["large", "small"]),
+    ],
+)
+def test_the_word_behind_check_is_its_own_or_who_answers(play, line, asked):
+    play(f"%%ai {line}\nWhat is 3 * 17?", "3 × 17 = 41")
+    assert sorted(play.call.asked) == sorted(asked)
+
+
+def test_verbose_shows_what_the_check_found(play):
+    shown = play("%%ai --check -v\nWhat is 3 * 17?", "3 × 17 = 41", "3 × 17 = 51")
+    assert "check: small failed, doubt 0." in shown.text
+    assert "check: large passed" in shown.text
+    assert "attempt 1: small ok" in shown.text
+    assert "attempt 2: large ok" in shown.text
+
+
+CODE = "```python\nprint(table.describe())\nplot_it(rows_of(table), axes)\n```"
+
+
+def test_names_that_the_notebook_has_are_no_fault_of_the_answers_code(play):
+    shown = play("%%ai --check\nDescribe my table", CODE)
+    assert any("table" in reason for reason in shown.value.checks[0].reasons)
+    play("table = axes = 1\nplot_it = rows_of = print")
+    shown = play("%%ai --check --no-cache\nDescribe my table", CODE)
+    assert shown.value.checks[0].reasons == ()
+
+
+def test_an_interrupt_while_a_stronger_model_is_asked_keeps_the_cheap_answer(play):
+    shown = play("%%ai --check\nWhat is 3 * 17?", "3 × 17 = 41", KeyboardInterrupt())
+    assert not shown.ok
+    assert "interrupted: the answer that did not pass its check is in ai.last()" in shown.text
+    assert str(play.engine.last()) == "3 × 17 = 41"
+
+
+def test_a_tiers_check_is_a_setting(play):
+    play("%ai config tiers.simple.check true")
+    assert "tiers.simple.check = True" in play("%ai config tiers.simple.check").text
+    assert play("%%ai\nWhat is 3 * 17?", "3 × 17 = 41", "3 × 17 = 51").value.model == "large"
+    shown = play("%%ai --dry-run\nWhat is 3 * 17?")
+    assert "checked: a failing answer goes to complex" in shown.text

@@ -1,0 +1,372 @@
+"""Check and escalate: an answer that its check doubts is asked for again, one tier up.
+
+The checks look at the answer's text, here, for nothing, and run none of its code (`checks`). What
+they let pass a second model of another provider may still contradict ("agree"). Each step goes to a
+higher tier, and there are few of them; models that have answered or failed in this call are left
+out. Whatever happens on the way, the answer that is there already stands.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+
+from .checks import Question, agree, assess
+from .errors import BudgetExceededError, CallError, MissingKeyError, MmaiError, SchemaMismatchError
+from .fallback import MOST_ATTEMPTS, reason_of
+from .keeping import Parse
+from .markup import clean_text
+from .pricing import price
+from .recording import check_key
+from .records import Checked, Completion, OnText, Request, Route, Usage
+from .redaction import redact
+from .routing import notes_on
+from .settings import ModelSpec, Settings
+from .tokens import estimate_messages
+from .values import one_line
+from .walk import Checking, Walk
+
+__all__ = ["Ways", "checked", "checking_of", "said_of_check"]
+
+log = logging.getLogger("mmai_nb")
+
+MOST_STEPS = 2
+"""Tiers that one call goes up at most: a third answer that fails says that asking on is no use."""
+
+MOST_OPINIONS = 2
+"""Models that are tried, one after the other, for a second opinion."""
+
+LONGEST_REASON = 120
+"""Characters of a reason; it may quote the answer."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What the engine lends.
+
+    Attributes:
+        obtain: the answer of a walk's route: a kept one, else the first that a model gives.
+        route: where another request of the same call goes.
+    """
+
+    obtain: Callable[[Walk], Completion]
+    route: Callable[[Walk, Request], Route]
+
+
+def checking_of(
+    request: Request,
+    settings: Settings,
+    route: Route,
+    *,
+    names: Collection[str] | None = None,
+    alone: bool = False,
+) -> Checking | None:
+    """How an answer of the route is checked, as the call or else the tier says; None: not at all.
+
+    Args:
+        request: what is asked.
+        settings: in force.
+        route: where it goes.
+        names: what exists where the answer's code would run; None: not known.
+        alone: whether no other model may stand in; then a failure is only said.
+    """
+    tiers = {tier.name: tier.check for tier in settings.tiers}
+    how = tiers.get(route.tier or "", False) if request.check is None else request.check
+    if not how:
+        return None
+    escalates = not alone and any(True for _ in _tiers_above(route, settings))
+    return Checking("agree" if how == "agree" and not alone else True, escalates, names)
+
+
+def said_of_check(request: Request, settings: Settings, route: Route) -> str:
+    """What a plan says of the check: where a failing answer goes, or ""."""
+    checking = checking_of(request, settings, route)
+    if checking is None:
+        return ""
+    goes = next(iter(_tiers_above(route, settings)), "")
+    where = f"a failing answer goes to {goes}" if goes else "a failing answer is only told"
+    return f"checked: {where}"
+
+
+def checked(walk: Walk, completion: Completion, ways: Ways) -> tuple[Walk, Completion]:
+    """The answer that stands with its walk: this one, or that of a stronger tier.
+
+    Raises:
+        KeyboardInterrupt, …: what no model's failure is; what stood is in `walk.checking.stood`.
+    """
+    checking = walk.checking
+    if checking is None:
+        return walk, completion
+    checking.stood.append((walk, completion))
+    for steps_left in range(MOST_STEPS, -1, -1):
+        walk, completion = checking.stood[-1]
+        found = _assessed(walk, completion)
+        if found.passed and steps_left == MOST_STEPS and checking.how == "agree":
+            found = _compared(walk, found, ways)
+        checking.found.append(found)
+        if found.passed or not checking.escalates or not steps_left:
+            break
+        higher = _asked_higher(walk, found, ways)
+        if higher is None:
+            break
+        checking.stood.append(higher)
+    walk, completion = _standing(checking)
+    if checking.held is not None:
+        checking.held(completion.text)
+    return walk, completion
+
+
+def _standing(checking: Checking) -> tuple[Walk, Completion]:
+    """The last answer; one before it where only that fits the schema."""
+    last, theirs = checking.stood[-1]
+    for walk, completion in reversed(checking.stood):
+        if not _misfit(walk.parse, completion):
+            if completion is not theirs:
+                words = f"not escalated: the answer of {theirs.model} does not fit the schema"
+                _keep(walk, completion, words)
+            return walk, completion
+    return last, theirs
+
+
+def _misfit(parse: Parse | None, completion: Completion) -> str:
+    """Why an answer does not have the value that was asked for; "" where it has."""
+    try:
+        _ = None if parse is None else parse(completion)
+    except SchemaMismatchError as error:
+        return str(error)
+    return ""
+
+
+# -- looking at an answer
+
+
+def _assessed(walk: Walk, completion: Completion) -> Checked:
+    """What the local checks make of an answer; one that breaks costs no answer."""
+    request, checking = walk.request, walk.checking
+    plain = Checked(completion, walk.route.tier, passed=True)
+    if misfit := _misfit(walk.parse, completion):
+        return replace(plain, passed=False, doubt=1.0, reasons=(_said(misfit),))
+    schema = {} if request.schema is None and request.format == "json" else request.schema
+    names = None if checking is None else checking.names
+    question = Question(request.prompt, schema, completion.finish_reason, names)
+    try:
+        found = assess(completion.text, question)
+    except Exception as error:
+        return _broken(walk, plain, error)
+    reasons = tuple(_said(finding.reason) for finding in found.findings)
+    return replace(plain, passed=not found.fails, doubt=found.doubt, reasons=reasons)
+
+
+def _compared(walk: Walk, found: Checked, ways: Ways) -> Checked:
+    """What is made of an answer once a second model has answered, too."""
+    opinion = _second_opinion(walk, found.completion, ways)
+    if opinion is None:
+        return found
+    found = replace(found, opinion=opinion)
+    try:
+        same = agree(found.completion.text, opinion.text, walk.request.prompt)
+    except Exception as error:
+        return _broken(walk, found, error)
+    if same is not False:
+        return found
+    words = f"{found.completion.model} and {opinion.model} disagree"
+    return replace(found, passed=False, reasons=(_said(words), *found.reasons))
+
+
+def _broken(walk: Walk, found: Checked, error: Exception) -> Checked:
+    log.warning("a check of an answer broke", exc_info=error)
+    walk.notes += (f"not checked: the check broke ({type(error).__name__})",)
+    return found
+
+
+def _said(words: str) -> str:
+    """A reason as it may be shown and kept: one short line, no secret and no control code in it."""
+    line = one_line(redact(clean_text(words)))
+    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"
+
+
+# -- a second opinion
+
+
+def _second_opinion(walk: Walk, completion: Completion, ways: Ways) -> Completion | None:
+    """Another provider's answer to the same; None, with a note, where there is none."""
+    names: tuple[str, ...] = ()
+    reasons = (*walk.route.reasons, f"second opinion on {completion.model}")
+    try:
+        names = tuple(spec.name for spec in _others(walk, completion)[:MOST_OPINIONS])
+        if not names:
+            walk.notes += ("no second opinion: no model of another provider is at hand",)
+            return None
+        route = replace(walk.route, chain=names, skipped=(), reasons=reasons)
+        return ways.obtain(_branch(walk, route, None))
+    except MmaiError as error:
+        walk.notes += (f"no second opinion: {_why(error, ''.join(names[:1]))}",)
+        return None
+    finally:
+        walk.recorder.route = walk.route
+
+
+def _others(walk: Walk, completion: Completion) -> list[ModelSpec]:
+    """Models of other providers, the cheapest first: of the answer's tier, else of another.
+
+    Models that stand in the last tier alone are not among them: asking those is what escalating is.
+    """
+    settings = walk.settings
+    ours = settings.find(completion.model)
+    here = _tier_of(walk.route, settings)
+    tiers = {tier.name: tier.chain for tier in settings.tiers}
+    elsewhere = (name for chain in list(tiers.values())[:-1] for name in chain)
+    asked = _asked(walk)
+    for names in (tiers.get(here or "", ()), elsewhere):
+        specs = [settings.find(name) for name in dict.fromkeys(names) if name not in asked]
+        others = [s for s in specs if s.provider != ours.provider and _is_at_hand(s, walk)]
+        if others:
+            return sorted(others, key=lambda spec: _expected_cost(spec, walk.request))
+    return []
+
+
+def _is_at_hand(spec: ModelSpec, walk: Walk) -> bool:
+    """Whether a model's key is there and its circuit closed; the demo's are no one's second."""
+    try:
+        check_key(spec, walk.settings.key_sources)
+    except MissingKeyError:
+        return False
+    ours = walk.settings.find(walk.route.chain[0])
+    resting = walk.run.breakers.is_open(walk.run.breaker_key(spec))
+    return spec.simulated == ours.simulated and not resting
+
+
+def _expected_cost(spec: ModelSpec, request: Request) -> float:
+    """USD for the prompt and an answer as long; endless where the price is unknown."""
+    tokens = estimate_messages(request.messages)
+    usd = price(Usage(tokens, tokens), spec, warn=False).usd
+    return math.inf if usd is None else usd
+
+
+# -- one tier up
+
+
+def _asked_higher(walk: Walk, found: Checked, ways: Ways) -> tuple[Walk, Completion] | None:
+    """A stronger tier's answer and its walk; None, with a note, where there is none."""
+    checking, run = walk.checking, walk.run
+    assert checking is not None
+    if run.attempts >= MOST_ATTEMPTS:
+        walk.notes += (f"not escalated: {run.attempts} attempts were made",)
+        return None
+    try:
+        route = _higher_route(walk, found, ways)
+    except MmaiError as error:  # nothing was taken back yet
+        walk.notes += (f"not escalated: {_said(str(error))}",)
+        return None
+    if route is None:
+        walk.notes += ("not escalated: no other model of a stronger tier is at hand",)
+        return None
+    words = f"escalated to {route.tier}: {found.reason}"
+    _take_back(walk, words)
+    higher = _branch(walk, route, run.on_text)
+    higher.notes += tuple(notes_on(route))
+    higher.run.tell = lambda line: run.tell(f"{words}; {line}")
+    try:
+        completion = ways.obtain(higher)
+    except MmaiError as error:
+        _keep(walk, found.completion, f"not escalated: {_why(error, route.chain[0])}")
+        return None
+    higher.run.errors[:0] = run.errors
+    return higher, completion
+
+
+def _higher_route(walk: Walk, found: Checked, ways: Ways) -> Route | None:
+    """The route of the next tier that has a model which has not answered or failed yet."""
+    asked, route = _no_stronger(walk, found.completion), walk.route
+    names = list(_tiers_above(route, walk.settings))
+    for tier in names:
+        request = replace(walk.request, model="auto", tier=tier, fallback=())
+        there = ways.route(walk, request)
+        chain = tuple(name for name in there.chain if name not in asked)
+        if not chain or there.tier not in names:
+            continue
+        came = route.tier or found.completion.model
+        return replace(
+            there,
+            chain=chain,
+            skipped=tuple(pair for pair in there.skipped if pair[0] not in asked),
+            complexity=route.complexity,
+            bounds=route.bounds,
+            reasons=(*route.reasons, f"escalated {came} -> {there.tier}: {found.reason}"),
+            escalated=(*route.escalated, (came, found.reason)),
+        )
+    return None
+
+
+def _tiers_above(route: Route, settings: Settings) -> Iterator[str]:
+    """The names of the tiers above the route's own, the next one first."""
+    names = [tier.name for tier in settings.tiers]
+    here = _tier_of(route, settings)
+    return iter(names[names.index(here) + 1 :] if here in names else ())
+
+
+def _tier_of(route: Route, settings: Settings) -> str | None:
+    """The route's tier; for a model that was named the first tier that begins with it.
+
+    Where none does, the first in which it stands at all.
+    """
+    if route.tier is not None or not route.chain:
+        return route.tier
+    name = route.chain[0]
+    first = (tier.name for tier in settings.tiers if tier.chain[0] == name)
+    return next(first, None) or next((t.name for t in settings.tiers if name in t.chain), None)
+
+
+def _asked(walk: Walk) -> set[str]:
+    """The models that have answered or failed in this call."""
+    checking = walk.checking
+    assert checking is not None
+    asked = {completion.model for _, completion in checking.stood}
+    asked |= {found.opinion.model for found in checking.found if found.opinion is not None}
+    return asked | {name for name, _ in walk.run.errors}
+
+
+def _no_stronger(walk: Walk, completion: Completion) -> set[str]:
+    """The models that were asked, and those that stand before the answer's in its own tier.
+
+    Tiers that nobody made have the same models each: there only those behind it are left.
+    """
+    here = _tier_of(walk.route, walk.settings)
+    chain = next((tier.chain for tier in walk.settings.tiers if tier.name == here), ())
+    before = chain[: chain.index(completion.model)] if completion.model in chain else ()
+    return _asked(walk) | set(before)
+
+
+def _branch(walk: Walk, route: Route, on_text: OnText | None) -> Walk:
+    """The walk to the models of another route, within the same call."""
+    walk.recorder.route = route
+    run = walk.run.branch(on_text)
+    return replace(walk, route=route, run=run, replays=False, hindrance=None, cached=True)
+
+
+def _take_back(walk: Walk, words: str) -> None:
+    """Say why what was shown does not stand."""
+    checking = walk.checking
+    assert checking is not None
+    if checking.retract is not None and walk.run.on_text is not None:
+        checking.retract(words)
+    else:
+        walk.run.tell(f"{words} …")
+
+
+def _keep(walk: Walk, completion: Completion, words: str) -> None:
+    """Let an answer stand that was taken back, with a note that says why."""
+    walk.recorder.route = walk.route
+    walk.notes += (words,)
+    _take_back(walk, words)
+    if walk.run.on_text is not None:
+        walk.run.on_text(completion.text)
+
+
+def _why(error: MmaiError, model: str) -> str:
+    """Why nothing came of the models that begin with this one."""
+    if isinstance(error, BudgetExceededError):
+        return _said(f"{error.model or model} {error.why}")
+    return _said(f"{model}: {reason_of(error)}" if isinstance(error, CallError) else str(error))
