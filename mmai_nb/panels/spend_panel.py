@@ -182,7 +182,8 @@ class SpendPanel(Panel):
 
     def _stop_timer(self) -> None:
         """End the redraw that is due or under way, so that nothing reads the ledger after it."""
-        timer = self._timer
+        with self._lock:  # whoever holds it may be about to start one
+            timer = self._timer
         if timer is not None:
             timer.cancel()
             if timer is not threading.current_thread():
