@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,11 @@ T = TypeVar("T")
 
 SLICE = 0.1
 """Seconds SQLite waits for a lock in one go; it waits in C, deaf to an interrupt."""
+
+MOST_IDLE = 16
+"""Connections that wait for a thread to come; more of them are closed."""
+OUT_OF_USE = -1
+"""The round of a slot that is to be closed."""
 
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -157,10 +163,10 @@ def patiently(
 
 
 class Connections:
-    """One connection a thread, opened at its first use, and closed by that thread or with it.
+    """One connection a thread, opened at its first use; a thread that ends leaves it to the next.
 
-    Never by another thread: SQLite's module crashes the process when a connection is closed while
-    it is in use, and a thread's number is given again as soon as the thread has ended.
+    Never closed by another thread while it is in use: SQLite's module crashes the process then, and
+    a thread's number is given again as soon as the thread has ended.
 
     Args:
         path: the file.
@@ -171,6 +177,7 @@ class Connections:
         self._round = 0
         self._local = threading.local()
         self._all: weakref.WeakSet[Slot] = weakref.WeakSet()
+        self._idle: deque[Slot] = deque(maxlen=MOST_IDLE)  # its methods are atomic
 
     def mine(self) -> Slot:
         """This thread's own; a new one after `close` and in the child of a fork.
@@ -178,21 +185,45 @@ class Connections:
         Raises:
             sqlite3.Error, OSError, BarredError: TROUBLES.
         """
-        slot: Slot | None = getattr(self._local, "slot", None)
-        if slot is None or slot.pid != os.getpid() or slot.round != self._round:
-            slot = self._local.slot = None  # the old one is closed before a new one is opened
-            slot = self._local.slot = Slot(open_file(self.path), self._round)
-            self._all.add(slot)
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is None or not self._fits(held.slot):
+            self._local.held = None  # the old one is closed before a new one is opened
+            held = self._local.held = _Held(self._left() or self._new(), self)
+        return held.slot
+
+    def _fits(self, slot: Slot) -> bool:
+        return slot.pid == os.getpid() and slot.round == self._round
+
+    def _left(self) -> Slot | None:
+        """One that a thread has left, if it is of any use."""
+        with suppress(IndexError):
+            while not self._fits(slot := self._idle.pop()):
+                pass
+            return slot
+        return None
+
+    def leave(self, slot: Slot) -> None:
+        """The slot's thread has ended: another may have it, unless it is of no use any more."""
+        if self._fits(slot) and not slot.db.in_transaction:
+            self._idle.append(slot)
+
+    def _new(self) -> Slot:
+        slot = Slot(open_file(self.path), self._round)
+        self._all.add(slot)
         return slot
 
     def close(self) -> None:
-        """Close this thread's own now, and those of others when they would use them next."""
+        """Close this thread's own and the idle now, those of others when they would use them."""
         self._round += 1
-        self._local.slot = None
+        self._local.held = None
+        self._idle.clear()
 
     def drop(self, db: sqlite3.Connection) -> None:
         """Close this thread's own, which is `db`; the next use opens another."""
-        self._local.slot = None
+        held: _Held | None = getattr(self._local, "held", None)
+        if held is not None:
+            held.slot.round = OUT_OF_USE
+        self._local.held = None
         db.close()
 
     def __len__(self) -> int:
@@ -212,6 +243,18 @@ class Slot:
             self.db.close()
         else:
             _inherited.append(self.db)
+
+
+class _Held:
+    """A thread's hold on its slot; when the thread has ended, it is the next one's."""
+
+    def __init__(self, slot: Slot, connections: Connections) -> None:
+        self.slot, self._of = slot, weakref.ref(connections)
+
+    def __del__(self) -> None:
+        connections = self._of()
+        if connections is not None:
+            connections.leave(self.slot)
 
 
 _inherited: list[sqlite3.Connection] = []

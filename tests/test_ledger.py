@@ -27,6 +27,7 @@ from mmai_nb import ledger as room
 from mmai_nb import reading, schema
 from mmai_nb.errors import LedgerWarning, OptionError
 from mmai_nb.ledger import Ledger
+from mmai_nb.opening import MOST_IDLE
 from mmai_nb.records import Attempt
 
 COLUMNS = [
@@ -217,22 +218,53 @@ def test_each_thread_has_a_connection_of_its_own(ledger):
     assert 1 <= len(ledger._connections) <= 9
 
 
-def test_the_connections_of_threads_that_ended_are_closed(ledger):
-    barrier = threading.Barrier(5)
+def write_in_threads(ledger: Ledger, count: int, name: str = "c") -> None:
+    """A row by each of so many threads, all of which live until the last has written."""
+    barrier = threading.Barrier(count)
 
     def write(n: int) -> None:
-        ledger.record(attempt(f"c{n}"))
+        ledger.record(attempt(f"{name}{n}"))
         barrier.wait(10)
 
-    threads = [threading.Thread(target=write, args=(n,)) for n in range(5)]
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(ledger._connections) == 0
+
+
+def test_a_thread_that_ends_leaves_its_connection_to_the_next(ledger):
+    write_in_threads(ledger, 5)
+    assert len(ledger._connections) == 5
+    write_in_threads(ledger, 5, "d")
     ledger.record(attempt("main"))
-    assert len(ledger._connections) == 1
-    assert len(ledger.frame()) == 6
+    assert len(ledger._connections) == 5
+    assert len(ledger.frame()) == 11
+    assert ledger.pending == []
+
+
+def test_only_so_many_connections_wait_for_a_thread(ledger):
+    write_in_threads(ledger, MOST_IDLE + 4)
+    assert len(ledger._connections) == MOST_IDLE
+
+
+def test_what_threads_have_left_is_closed_with_the_ledger(ledger, path):
+    write_in_threads(ledger, 3)
+    ledger.close()
+    assert len(ledger._connections) == 0
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_connection_that_is_left_within_a_transaction_is_closed(ledger):
+    def break_off() -> None:
+        ledger._connection().execute("BEGIN IMMEDIATE")
+
+    thread = threading.Thread(target=break_off)
+    thread.start()
+    thread.join()
+    assert len(ledger._connections) == 0
+    ledger.record(attempt())
+    assert ledger.pending == []
 
 
 SHORT_LIVES = """
@@ -741,6 +773,7 @@ def test_four_processes_that_write_at_once_lose_no_row(path):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_writes_through_a_connection_of_its_own(ledger, path):
+    write_in_threads(ledger, 1, "left")  # its connection is idle when the process forks
     ledger.record(attempt("parent"))
     with ledger._guard():  # held by the parent at the moment of the fork
         child = os.fork()
@@ -751,7 +784,7 @@ def test_a_forked_child_writes_through_a_connection_of_its_own(ledger, path):
             os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     ledger.record(attempt("after"))
-    assert [row[0] for row in seen(path)] == ["parent", "child", "after"]
+    assert [row[0] for row in seen(path)] == ["left0", "parent", "child", "after"]
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
