@@ -126,13 +126,12 @@ class Client:
 
     def _exchange(self, talk: Talk) -> None:
         """Send the request, and read the answer into the talk's draft."""
-        rest = {k: v for k, v in talk.body.data.items() if k not in ("model", "messages")}
 
         def send(sdk: Any) -> Any:
             return sdk.chat.completions.with_streaming_response.create(
                 model=talk.spec.model,
-                messages=talk.body.data["messages"],
-                extra_body=rest,
+                messages=[],  # what is in extra_body the SDK does not walk through to transform it
+                extra_body=talk.body.data,
                 extra_headers={"Accept-Encoding": "identity"},
                 timeout=_backstop(talk.deadlines),
             )

@@ -32,7 +32,7 @@ from .keeping import (
     read_entry,
 )
 from .ledger import Ledger
-from .options import make_request
+from .options import for_model, make_request
 from .planning import Known, Plan, likely_output, plan_of, same_tier
 from .pricing import context_window, price
 from .purse import Purse, outlook
@@ -179,14 +179,14 @@ class Engine(Resources):
         if not isinstance(models, str | list | tuple):
             raise OptionError(f"compare takes a list of models' names, not {shown(models)}")
         models = [simple(name) for name in ([models] if isinstance(models, str) else models)]
-        asked = {}
-        for name in models:
-            made = make_request(prompt, self.settings, model=name, **options)
+        first = make_request(prompt, self.settings, **options)
+        asked = {name: for_model(first, name) for name in models}
+        for made in asked.values():
             self._route(*self.in_force(made.request))  # what is wrong with it is told now
-            asked[name] = made, parser_of(made.request, options.get("schema"))
+        parse = parser_of(first.request, options.get("schema"))
 
         def ask(name: str, on_text: OnText) -> Answer:
-            made, parse = asked[name]
+            made = asked[name]
             return self.answer(made.request, on_text, notes=made.notes, parse=parse, alone=True)
 
         return Comparison(

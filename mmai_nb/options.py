@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,7 @@ from .schemas import as_json, as_schema
 from .settings import Settings
 from .values import checked_check, checked_usd, nearest, one_line, shown, simple
 
-__all__ = ["FORMATS", "Asked", "make_request"]
+__all__ = ["FORMATS", "Asked", "for_model", "make_request"]
 
 FORMATS = ("markdown", "text", "code", "json", "html")
 ROLES = ("system", "user", "assistant")
@@ -80,6 +80,15 @@ def make_request(prompt: str | None, settings: Settings, **given: Any) -> Asked:
     except (OptionError, PromptError) as error:
         error.args = (one_line(str(error)),)
         raise
+
+
+def for_model(asked: Asked, name: Any) -> Asked:
+    """The same request for another model.
+
+    Raises:
+        OptionError: that is no name.
+    """
+    return replace(asked, request=replace(asked.request, model=_model_name("model", name)))
 
 
 def _options(given: Mapping[str, Any]) -> _Options:
@@ -236,8 +245,9 @@ def _refuse_secrets(
 ) -> None:
     named = [("the prompt", m.content) for m in messages]
     named += [("a parameter", json.dumps(params)), ("the tag", str(tag or ""))]
+    environment = dict(os.environ)  # each look into os.environ itself decodes anew
     for where, text in named:
-        found = find_secret(text, os.environ)
+        found = find_secret(text, environment)
         if found:
             raise SecretInPromptError(
                 f"{where} holds {found}; take it out, or pass --allow-secrets "
