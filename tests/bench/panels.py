@@ -3,30 +3,32 @@
     python tests/bench/panels.py [ROWS …]     default: 1000 1000000
 
 The spend panel's figures are medians of CPU seconds, so that a busy machine does not matter. The
-comparison's is wall time against the slowest model alone, in the same run: eight models that each
-take 200 ms to answer, on the built-in demo endpoint, without the cache.
+comparison's is wall time against one model alone, in rounds that take turns: eight models that each
+take 200 ms to answer, at an endpoint in a process of its own, without the cache and with it (no
+answer is in it). Beside it stands the CPU a request costs this process.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from endpoint import SECONDS, serving
 from ledger import build, median_ms, rows
 
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.ledger import Ledger
-from mmai_nb.offline import serve_demo
 from mmai_nb.panels.spend_panel import SpendPanel
 from mmai_nb.settings import Settings
 
-MODELS = 8
-SECONDS = 0.2
 ROUNDS = 9
+DUELS = 21
+"""Rounds of one model alone, then all of them."""
 
 
 def opened(engine: Engine) -> None:
@@ -46,26 +48,44 @@ def spend_panel(count: int, folder: Path) -> float:
     return took
 
 
-def practice(folder: Path) -> Engine:
-    """An engine over the demo endpoint under eight names."""
-    server = serve_demo()
-    spec = {"base_url": server.base_url, "api_key_env": "MMAI_DEMO_KEY", "model": "demo-small"}
-    names = {f"m{n}": {**spec, "input_price": 0, "output_price": 0} for n in range(MODELS)}
+def practice(folder: Path, urls: list[str], *, cached: bool) -> Engine:
+    """An engine over one model at each of the addresses, with all that a call keeps."""
+    spec = {"model": "m", "input_price": 1, "output_price": 2}
+    models = {f"m{n}": {**spec, "base_url": url} for n, url in enumerate(urls)}
+    place = folder / f"cache-{cached}"
     return Engine(
-        Settings(models=names), ledger=Ledger(folder / "l.sqlite3"), cache=AnswerCache(None)
+        Settings(models=models),
+        ledger=Ledger(place / "ledger.sqlite3"),
+        cache=AnswerCache(place if cached else None),
     )
 
 
-def compared(engine: Engine, count: int, turn: int) -> float:
-    """Seconds to compare so many models, each of which waits before it answers."""
-    prompt = f"What is 17 * {turn}?\n[[demo: delay={SECONDS}]]"
-    began = time.perf_counter()
-    comparison = engine.compare(prompt, [f"m{n}" for n in range(count)], cache=False)
+def compared(engine: Engine, count: int, turn: int) -> tuple[float, float]:
+    """Seconds, and seconds of CPU, to compare so many models."""
+    began, cpu = time.perf_counter(), time.process_time()
+    comparison = engine.compare(f"Question {count} {turn}", [f"m{n}" for n in range(count)])
     comparison.start()
     comparison.wait()
-    took = time.perf_counter() - began
-    assert len(comparison.answers) == count
+    took = time.perf_counter() - began, time.process_time() - cpu
+    assert len(comparison.answers) == count, comparison.errors
     return took
+
+
+def comparisons(folder: Path, *, cached: bool) -> None:
+    """Print how much longer many models take than one."""
+    with serving() as urls:
+        engine, count = practice(folder, urls, cached=cached), len(urls)
+        compared(engine, count, 0)  # connections and imports
+        duels = [(compared(engine, 1, n), compared(engine, count, n)) for n in range(1, DUELS)]
+        engine.close()
+    alone = statistics.median(one for (one, _), _ in duels)
+    ratios = sorted(many / one for (one, _), (many, _) in duels)
+    cpu = statistics.median(used for _, (_, used) in duels) / count
+    print(
+        f"{count} models of {SECONDS} s compared, {'with' if cached else 'without'} the cache: "
+        f"{statistics.median(ratios):.2f} x one alone ({alone * 1e3:.0f} ms), "
+        f"9 of 10 below {ratios[int(len(ratios) * 0.9)]:.2f} x, {cpu * 1e3:.1f} ms CPU a request"
+    )
 
 
 def main(counts: list[int]) -> None:
@@ -79,14 +99,9 @@ def main(counts: list[int]) -> None:
             print(
                 f"open the spend panel, {count:>9,} rows: {took:7.1f} ms CPU  {took / first:.2f} x"
             )
-        engine = practice(folder)
-        compared(engine, MODELS, 0)  # connections and imports
-        pairs = [(compared(engine, 1, n), compared(engine, MODELS, n)) for n in range(1, ROUNDS)]
-        alone = statistics.median(one for one, _ in pairs)
-        ratio = statistics.median(many / one for one, many in pairs)
-        print(f"one model that takes {SECONDS} s: {alone:.3f} s")
-        print(f"{MODELS} such models compared: {ratio:.2f} x one alone")
-        engine.close()
+        for cached in (False, True):
+            comparisons(folder, cached=cached)
+        print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":
