@@ -186,11 +186,43 @@ Your own tiers, in config.toml or with ai.configure(tiers=[…]):
     name = "simple"
     up_to = 0.5
     chain = ["small", "large"]
+    check = true
 
     [[tiers]]
     name = "complex"
     up_to = 1.0
     chain = ["large"]"""
+
+
+def _checks(options: str) -> str:
+    return """\
+--check looks at the answer before you rely on it: is it cut off, a refusal, a sum that is wrong,
+code that does not parse or uses names that are not there, JSON that misses its schema? That is done
+here, for nothing, and none of the answer's code is run. An answer that fails is asked for again one
+tier up, two tiers at most; both are in the ledger, and the footer tells why and what both cost:
+
+    %%ai --check
+    What is 3 * 17?
+
+The demo gives a wrong answer where it is told to:
+
+    %%ai --check
+    What is 3 * 17?
+    [[demo: only_model=demo-small text="3 × 17 = 41"]]
+
+    _.rejected
+
+--check agree also asks a second model, the cheapest of another provider, and takes an answer that
+the two do not share for doubtful. It costs one more answer each time:
+
+    %%ai --check agree
+    How many legs has a spider?
+
+A model that you name is followed by the tier after its own. Where there is none, with --compare,
+and where a budget leaves nothing for it, the check only tells. What is checked without asking is a
+setting of each tier (%ai help tiers): check = true, false or "agree"; --check off wins over it. In
+Python it is ai.ask(…, check=True); answer.checks and answer.rejected tell the rest, and %ai stats
+how often it happens and what it costs."""
 
 
 TOPICS: Mapping[str, Callable[[str], str]] = {
@@ -199,5 +231,6 @@ TOPICS: Mapping[str, Callable[[str], str]] = {
     "formats": _formats,
     "keys": _keys,
     "tiers": _tiers,
+    "checks": _checks,
 }
 """Pages that are no command's, by topic; each takes the options of `%%ai`."""
