@@ -132,9 +132,11 @@ class Reading(ABC):
         billed and have no price: `cost_usd` is the sum of the others, NaN if there are none, and
         `cost_per_call_usd` is that sum over all calls. `cache_hit_rate` is the share of answers
         that the cache gave, `fallback_rate` the share of calls that another model answered than
-        the one asked first, `error_rate` the share of attempts that failed. `p50_s` and `p95_s`
-        are seconds of attempts that were answered, true to 5 %. `saved_by_routing_usd` compares
-        with the strongest tier's first model for the same tokens.
+        the one asked first, `escalation_rate` of those whose answer did not pass its check and
+        that a stronger tier answered, `error_rate` the share of attempts that failed. `p50_s` and
+        `p95_s` are seconds of attempts that were answered, true to 5 %. `saved_by_routing_usd`
+        compares with the strongest tier's first model for the same tokens. `check_cost_usd` is
+        what checks cost, where the call went first: second opinions and stronger models.
 
         Args:
             by: one or several of model, provider, tier, notebook, tag, hour, day, month (local

@@ -18,12 +18,14 @@ from typing import TypeAlias
 
 __all__ = [
     "APPLICATION",
+    "CALL_SUMS",
     "COLUMNS",
     "EXCHANGES",
     "ROLLUP_KEY",
     "ROLLUP_SUMS",
     "SCHEMA",
     "SLOT_S",
+    "SUMS",
     "Where",
     "adds_up",
     "bucket_seconds",
@@ -43,8 +45,11 @@ Where: TypeAlias = tuple[str, dict[str, object]]
 APPLICATION = 0x6D6D6169
 """Marks the file as ours (`PRAGMA application_id`): "mmai" in ASCII."""
 
-SCHEMA = 3
-"""The tables' version, kept in `PRAGMA user_version`. 1 had no more than `attempt`, 2 no texts."""
+SCHEMA = 4
+"""The tables' version, kept in `PRAGMA user_version`.
+
+1 had no more than `attempt`, 2 no texts, 3 no sums of checks.
+"""
 
 SLOT_S = 900
 """Seconds of one slot of the rollup."""
@@ -123,17 +128,43 @@ ROLLUP_SUMS = {
 }
 """What a row `r` of `attempt` adds to the sums of its row of the rollup.
 
-A call counts where its first attempt went, so that calls add up over any grouping. Its fallback,
-`fell`, counts there too; it takes a second row of the table and stands in `_fell`.
+A call counts where its first attempt went, so that calls add up over any grouping. What takes a
+second row of the call counts there too and stands in CALL_SUMS.
 """
 
-_FELL = (
-    "f.call_id = r.call_id AND f.attempt = 1 AND f.status != 'ok' AND r.attempt > 1 "
-    "AND r.status = 'ok' AND (f.endpoint, f.request_model) IS NOT (r.endpoint, r.request_model) "
-    "AND NOT EXISTS (SELECT 1 FROM {rows} AS e WHERE e.call_id = r.call_id "
-    "AND e.attempt < r.attempt AND e.status = 'ok')"
+_EARLIER = (
+    "EXISTS (SELECT 1 FROM {rows} AS e WHERE e.call_id = r.call_id AND e.attempt < r.attempt "
+    "AND e.status = 'ok' AND %s)"
 )
-"""The call's first attempt `f` failed, and another model than its gave the first answer `r`."""
+"""The call had an answer before the row `r` already."""
+
+_HIGHER = "COALESCE({row}.tier, '') != COALESCE(f.tier, '')"
+
+CALL_SUMS = {
+    "fell": (
+        "f.status != 'ok' AND r.status = 'ok' AND (f.endpoint, f.request_model) IS NOT "
+        f"(r.endpoint, r.request_model) AND NOT {_EARLIER % 1}"
+    ),
+    "escalated": (
+        f"r.status = 'ok' AND {_HIGHER.replace('{row}', 'r')} "
+        f"AND NOT {_EARLIER % _HIGHER.replace('{row}', 'e')}"
+    ),
+    "check_nano": f"{_EARLIER % 1} * COALESCE(r.cost_nano, 0)",
+    "check_baseline_nano": (
+        f"{_ANSWERED} * {_EARLIER % 'NOT e.cache_hit'} * "
+        "(r.cost_nano IS NOT NULL) * COALESCE(r.baseline_nano, r.cost_nano, 0)"
+    ),
+}
+"""What a later row `r` of a call adds where its first attempt `f` counts.
+
+`fell`: the first attempt failed, and another model than its gave the first answer. `escalated`: a
+model of another tier answered, which is asked only where an answer did not pass its check. What is
+spent once there is an answer is the check's: second opinions and stronger models. They stand in for
+no call of the strongest model either, so `check_baseline_nano` is no saving.
+"""
+
+SUMS = (*ROLLUP_SUMS, *CALL_SUMS)
+"""All columns of the rollup that are added up."""
 
 
 _SPEND = (
@@ -170,13 +201,20 @@ EXCHANGES = (
 """The tables of what was said; `exchange.context` is the last message before the prompt."""
 
 _KEY = ", ".join(ROLLUP_KEY)
-_SUMS = (*ROLLUP_SUMS, "fell")
+_LATER = "f.call_id = r.call_id AND f.attempt = 1 AND r.attempt > 1"
+
+
+def _call_sums(sign: str, rows: str) -> str:
+    return ", ".join(
+        f"{sign} * COALESCE({value.replace('{rows}', rows)}, 0) AS {name}"
+        for name, value in CALL_SUMS.items()
+    )
 
 
 def sums_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> str:
     """A query for what attempts add to the sums: a row or two for each, to be added up.
 
-    Its columns are ROLLUP_KEY, `more`, ROLLUP_SUMS and `fell`.
+    Its columns are ROLLUP_KEY, `more` and SUMS.
 
     Args:
         rows: a table or view of attempts.
@@ -186,10 +224,11 @@ def sums_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> 
     keys = ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
     sums = ", ".join(f"{sign} * ({value}) AS {name}" for name, value in ROLLUP_SUMS.items())
     nothing = ", ".join("0" for _ in ROLLUP_SUMS)
+    of_calls = ", ".join(f"0 AS {name}" for name in CALL_SUMS)
     return (
-        f"SELECT {keys}, {sums}, 0 AS fell FROM {rows} AS r UNION ALL "
-        f"SELECT {keys.replace('r.', 'f.')}, {nothing}, {sign} FROM {rows} AS f "
-        f"CROSS JOIN {rows} AS r WHERE {_FELL.format(rows=rows)}"
+        f"SELECT {keys}, {sums}, {of_calls} FROM {rows} AS r UNION ALL "
+        f"SELECT {keys.replace('r.', 'f.')}, {nothing}, {_call_sums(str(sign), rows)} "
+        f"FROM {rows} AS f CROSS JOIN {rows} AS r WHERE {_LATER}"
     )
 
 
@@ -206,7 +245,7 @@ _TABLES = (
     create("attempt"),
     "CREATE INDEX IF NOT EXISTS attempt_ts ON attempt(ts)",
     f"CREATE TABLE IF NOT EXISTS rollup(id INTEGER PRIMARY KEY, {_KEY}, "
-    + ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in _SUMS)
+    + ", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in SUMS)
     + f", UNIQUE({_KEY}))",
     "CREATE INDEX IF NOT EXISTS rollup_notebook ON rollup(notebook, slot)",
     "CREATE TABLE IF NOT EXISTS latency(rollup INTEGER, bucket INTEGER, n INTEGER NOT NULL, "
@@ -245,17 +284,19 @@ def _changes(*signed: tuple[str, int]) -> str:
     sums = ", ".join(f"{{sign}} * ({value}) AS {name}" for name, value in ROLLUP_SUMS.items())
     row = "(SELECT {row}.id AS id, " + ", ".join(f"{{row}}.{c} AS {c}" for c in COLUMNS) + ") AS r"
     totals = ", ".join(f"SUM({name})" for name in ROLLUP_SUMS)
-    first, fell = keys.replace("r.", "f."), _FELL.format(rows="attempt")
+    first, later = keys.replace("r.", "f."), _call_sums("{sign}", "attempt")
+    names, some = ", ".join(CALL_SUMS), " OR ".join(f"SUM({name}) != 0" for name in CALL_SUMS)
+    of_calls = ", ".join(f"SUM({name})" for name in CALL_SUMS)
+    add_calls = ", ".join(f"{name} = {name} + excluded.{name}" for name in CALL_SUMS)
     same = " AND ".join(f"u.{name} = {value}" for name, value in ROLLUP_KEY.items())
     add = ", ".join(f"{name} = {name} + excluded.{name}" for name in ROLLUP_SUMS)
     return (
         f"INSERT INTO rollup({_KEY}, {', '.join(ROLLUP_SUMS)}) SELECT {_KEY}, {totals} FROM ("
         + each(f"SELECT {keys}, {sums} FROM {row}")
         + f") WHERE 1 GROUP BY {_KEY} ON CONFLICT({_KEY}) DO UPDATE SET {add}; "
-        f"INSERT INTO rollup({_KEY}, fell) SELECT {_KEY}, SUM(fell) FROM ("
-        + each(f"SELECT {first}, {{sign}} AS fell FROM attempt AS f, {row} WHERE {fell}")
-        + f") WHERE 1 GROUP BY {_KEY} HAVING SUM(fell) != 0 "
-        f"ON CONFLICT({_KEY}) DO UPDATE SET fell = fell + excluded.fell; "
+        f"INSERT INTO rollup({_KEY}, {names}) SELECT {_KEY}, {of_calls} FROM ("
+        + each(f"SELECT {first}, {later} FROM attempt AS f, {row} WHERE {_LATER}")
+        + f") WHERE 1 GROUP BY {_KEY} HAVING {some} ON CONFLICT({_KEY}) DO UPDATE SET {add_calls}; "
         "INSERT INTO spend(slot, notebook, nano) SELECT slot, notebook, SUM(nano) FROM ("
         + each(_SPEND.format(sign="{sign}", row=row))
         + ") WHERE 1 GROUP BY slot, notebook HAVING SUM(nano) != 0 "
@@ -310,11 +351,11 @@ def install(db: sqlite3.Connection) -> None:
 
 def rebuild(db: sqlite3.Connection) -> None:
     """Sum the rollup up anew from the attempts, in a transaction of the caller's."""
-    totals = ", ".join(f"SUM({name})" for name in _SUMS)
+    totals = ", ".join(f"SUM({name})" for name in SUMS)
     for name in _DERIVED:
         db.execute(f"DELETE FROM {name}")
     db.execute(
-        f"INSERT INTO rollup({_KEY}, {', '.join(_SUMS)}) "
+        f"INSERT INTO rollup({_KEY}, {', '.join(SUMS)}) "
         f"SELECT {_KEY}, {totals} FROM ({sums_of('attempt')}) GROUP BY {_KEY}"
     )
     db.execute(
@@ -344,7 +385,7 @@ def fits(db: sqlite3.Connection) -> bool:
 
 def adds_up(db: sqlite3.Connection) -> bool:
     """Whether the sums are those of all rows: a pass over both."""
-    totals = ", ".join(f"COALESCE(SUM({name}), 0)" for name in _SUMS)
+    totals = ", ".join(f"COALESCE(SUM({name}), 0)" for name in SUMS)
     if not fits(db):
         return False
     summed = db.execute(f"SELECT {totals} FROM main.rollup").fetchone()

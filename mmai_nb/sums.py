@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import schema
 from .frames import make_frame
-from .schema import ROLLUP_KEY, ROLLUP_SUMS, SLOT_S, Where
+from .schema import ROLLUP_KEY, SLOT_S, SUMS, Where
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,9 +52,11 @@ _FIGURES = {
     "cost_per_call_usd": "float64",
     "cache_hit_rate": "float64",
     "fallback_rate": "float64",
+    "escalation_rate": "float64",
     "error_rate": "float64",
     "saved_by_cache_usd": "money",
     "saved_by_routing_usd": "money",
+    "check_cost_usd": "money",
 }
 
 
@@ -131,7 +133,7 @@ def _figures(
     db: sqlite3.Connection, source: str, query: Query
 ) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
     """Key and figures of each group: periods in their order, then the dearest first."""
-    names, wide = (*ROLLUP_SUMS, "fell"), len(query.by) + 1
+    names, wide = SUMS, len(query.by) + 1
     rolled = f"SELECT {', '.join((*ROLLUP_KEY, *names))} FROM main.rollup"
     found = []
     for row in _added_up(db, query, _parts(db, source, query, rolled, schema.sums_of), names):
@@ -247,9 +249,11 @@ def _figures_of(sums: dict[str, int]) -> tuple[Any, ...]:
         None if cost is None else _share(cost / 1e9, sums["calls"]),
         _share(sums["hits"], sums["hits"] + sums["answered"]),
         _share(sums["fell"], sums["calls"]),
+        _share(sums["escalated"], sums["calls"]),
         _share(sums["failed"], sums["attempts"]),
         None if all_hits_unknown else sums["saved_nano"],
-        None if all_answers_unknown else sums["routed_nano"],
+        None if all_answers_unknown else sums["routed_nano"] - sums["check_baseline_nano"],
+        sums["check_nano"],
     )
 
 

@@ -695,7 +695,7 @@ def run_python(code: str, *arguments: str) -> str:
 
 def rollup_is_true(path: Path) -> bool:
     """Whether the sums in the file are those that a rebuild of it gives."""
-    key, names = ", ".join(schema.ROLLUP_KEY), ", ".join((*schema.ROLLUP_SUMS, "fell"))
+    key, names = ", ".join(schema.ROLLUP_KEY), ", ".join(schema.SUMS)
     queries = (
         f"SELECT {key}, {names} FROM rollup WHERE attempts OR hits ORDER BY {key}",
         f"SELECT {key}, bucket, n FROM latency JOIN rollup ON id = rollup WHERE n "

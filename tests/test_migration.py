@@ -147,6 +147,28 @@ def test_a_second_version_whose_sums_were_wrong_gets_true_ones(path):
     ledger.close()
 
 
+def test_a_third_version_without_sums_of_checks_is_summed_up_anew(path):
+    Ledger(path).record(attempt("new"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        schema.prepare(db)
+        for name in ("added", "changed", "removed"):
+            db.execute(f"DROP TRIGGER attempt_{name}")
+        for name in ("escalated", "check_nano", "check_baseline_nano"):
+            db.execute(f"ALTER TABLE rollup DROP COLUMN {name}")
+        db.execute("PRAGMA user_version=3")
+    ledger = Ledger(path)
+    assert ledger.summary(None)["escalation_rate"].tolist() == [0.0]  # of the rows, meanwhile
+    assert version(path) == 3
+    ledger.record(attempt("up", 1, tier="simple"))
+    ledger.record(attempt("up", 2, tier="complex", cost_nano=700))
+    assert version(path) == schema.SCHEMA
+    assert adds_up(path)
+    totals = ledger.summary(None)
+    assert totals["escalation_rate"].tolist() == [0.2]
+    assert totals["check_cost_usd"].tolist() == [700 / 1e9]
+    ledger.close()
+
+
 WRITES = """
 import pathlib, sys, time
 from mmai_nb import ledger as room, schema

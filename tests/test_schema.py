@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mmai_nb import schema, tables
 from mmai_nb.records import Attempt
 
-SUMS = ", ".join((*schema.ROLLUP_KEY, *schema.ROLLUP_SUMS, "fell"))
+SUMS = ", ".join((*schema.ROLLUP_KEY, *schema.SUMS))
+CALLS = len(schema.CALL_SUMS)
 
 
 def attempts():
@@ -76,8 +77,8 @@ def test_the_triggers_keep_what_a_rebuild_gives(rows, removed):
         db.execute("DELETE FROM attempt WHERE id = ?", (number,))
     kept = rolled_up(db)
     schema.rebuild(db)
-    # a fallback, the last column, is judged by the first attempt as it was when the answer came
-    assert [row[:-1] for row in rolled_up(db)[0]] == [row[:-1] for row in kept[0]]
+    # what takes a second row is judged by the first attempts as they were when the row came
+    assert [row[:-CALLS] for row in rolled_up(db)[0]] == [row[:-CALLS] for row in kept[0]]
     assert rolled_up(db)[1:] == kept[1:]
     db.close()
 
@@ -101,6 +102,53 @@ def test_only_the_first_other_answer_is_a_fallback():
     assert db.execute("SELECT SUM(fell) FROM rollup").fetchone() == (1,)
     schema.rebuild(db)
     assert db.execute("SELECT SUM(fell) FROM rollup").fetchone() == (1,)
+    db.close()
+
+
+def escalation(db: sqlite3.Connection) -> None:
+    """A cheap answer, a second opinion, one that failed and a stronger answer."""
+    usual = {"status": "ok", "baseline_nano": 1_000}
+    write(db, Attempt("a", 1, 0.0, request_model="s", tier="simple", cost_nano=10, **usual))
+    write(db, Attempt("a", 2, 0.0, request_model="t", tier="simple", cost_nano=20, **usual))
+    write(db, Attempt("a", 3, 0.0, request_model="m", tier="standard", status="error", cost_nano=3))
+    write(db, Attempt("a", 4, 0.0, request_model="n", tier="standard", cost_nano=400, **usual))
+    write(db, Attempt("a", 5, 0.0, request_model="l", tier="complex", cost_nano=1_000, **usual))
+
+
+def test_an_escalated_call_and_what_its_check_cost_count_where_it_was_asked_first():
+    db = fresh()
+    escalation(db)
+    query = "SELECT model, fell, escalated, check_nano FROM rollup WHERE calls OR escalated"
+    assert db.execute(query).fetchall() == [("s", 0, 1, 1_423)]
+    schema.rebuild(db)
+    assert db.execute(query).fetchall() == [("s", 0, 1, 1_423)]
+    assert schema.adds_up(db)
+    db.close()
+
+
+def test_a_check_saves_nothing_by_routing():
+    db = fresh()
+    escalation(db)
+    (saved,) = db.execute("SELECT SUM(routed_nano - check_baseline_nano) FROM rollup").fetchone()
+    assert saved == 1_000 - 10 - 20 - 400 - 1_000
+    db.close()
+
+
+def test_the_row_of_an_escalation_may_be_written_twice():
+    db = fresh()
+    escalation(db)
+    escalation(db)
+    assert db.execute("SELECT SUM(escalated), SUM(check_nano) FROM rollup").fetchone() == (1, 1_423)
+    db.execute("DELETE FROM attempt WHERE attempt = 5")
+    assert db.execute("SELECT SUM(escalated), SUM(check_nano) FROM rollup").fetchone() == (1, 423)
+    db.close()
+
+
+def test_a_fallback_within_a_tier_is_no_escalation():
+    db = fresh()
+    write(db, Attempt("a", 1, 0.0, request_model="s", tier="simple", status="error", cost_nano=0))
+    write(db, Attempt("a", 2, 0.0, request_model="t", tier="simple", status="ok", cost_nano=5))
+    assert db.execute("SELECT SUM(escalated), SUM(check_nano) FROM rollup").fetchone() == (0, 0)
     db.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -227,6 +228,15 @@ def test_names_with_markup_are_shown_to_the_letter(engine):
     assert "<img src=x>" not in panel._table.value + panel._repr_mimebundle_()["text/html"]
     assert "&lt;img src=x&gt;_" in panel._table.value
     panel.close()
+
+
+def test_what_checks_cost_is_told_where_there_were_any(engine):
+    engine.ledger.record(row(1))
+    assert "for checks" not in dict(report(engine.ledger, Choice()).totals)
+    up = replace(row(1, "large", 2 * NANO, tier="complex"), call_id="small-1", attempt=2)
+    engine.ledger.record(up)
+    totals = dict(report(engine.ledger, Choice()).totals)
+    assert (totals["escalated"], totals["for checks"]) == ("100%", "$2.00")
 
 
 @pytest.mark.parametrize("count", [1, 12, 40, 150])

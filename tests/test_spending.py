@@ -95,6 +95,20 @@ def test_stats_of_an_empty_ledger_say_so(run):
     assert run("stats")._repr_mimebundle_() == {"text/plain": "no calls yet (all time)"}
 
 
+def test_stats_tell_how_often_checks_escalate_and_what_that_costs(engine, run):
+    fill(engine, some("a", tier="simple"), some("b", tier="simple"))
+    assert "checks" not in repr(run("stats"))
+    assert "escalated" not in repr(run("stats"))
+    fill(engine, some("b", number=2, tier="complex", request_model="big", cost_nano=9_000_000))
+    lines = repr(run("stats")).splitlines()
+    assert "checks   50 % of the calls were escalated; what they asked cost $0.009" in lines
+    assert "escalated" in lines[8]
+    assert run("stats tier").frame.set_index("tier")["check_cost_usd"].to_dict() == {
+        "simple": 0.009,
+        "complex": 0.0,
+    }
+
+
 def test_the_demos_money_is_called_pretend(engine, run):
     fill(engine, some("a"), some("b", simulated=True))
     text = repr(run("stats"))

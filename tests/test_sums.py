@@ -56,9 +56,11 @@ def test_a_summary_counts_sums_and_rates():
         "cost_per_call_usd": 75 / 1e9,
         "cache_hit_rate": 0.5,
         "fallback_rate": 0.0,
+        "escalation_rate": 0.0,
         "error_rate": pytest.approx(1 / 3),
         "saved_by_cache_usd": 140 / 1e9,
         "saved_by_routing_usd": 250 / 1e9,
+        "check_cost_usd": 0.0,
         "p50_s": pytest.approx(2.0, rel=0.05),
         "p95_s": pytest.approx(2.9, rel=0.05),
     }
@@ -202,9 +204,11 @@ def figures(group: list[Attempt], rows: list[Attempt]) -> dict[str, Any]:
         "cost_per_call_usd": cost / len(calls) if calls else np.nan,
         "cache_hit_rate": share(len(hits), len(hits) + len(answered)),
         "fallback_rate": share(sum(fell_back(a, rows) for a in calls), len(calls)),
+        "escalation_rate": share(sum(went_up(a, rows) for a in calls), len(calls)),
         "error_rate": share(len(failed), len(sent)),
         "saved_by_cache_usd": money([a.saved_nano for a in group], [a.saved_nano for a in hits]),
-        "saved_by_routing_usd": money(routed, routed),
+        "saved_by_routing_usd": money(routed, routed) - sum(replaced(a, rows) for a in calls) / 1e9,
+        "check_cost_usd": sum(a.cost_nano or 0 for c in calls for a in after_answer(c, rows)) / 1e9,
         "durations": [a.duration_s for a in answered if a.duration_s is not None],
     }
 
@@ -232,6 +236,37 @@ def fell_back(first: Attempt, rows: list[Attempt]) -> bool:
         return False
     place = (later[0].endpoint, later[0].request_model)
     return place != (first.endpoint, first.request_model)
+
+
+def later(first: Attempt, rows: list[Attempt]) -> list[Attempt]:
+    """The rows of its call that came after a call's first."""
+    return [a for a in rows if a.call_id == first.call_id and a.attempt > 1]
+
+
+def went_up(first: Attempt, rows: list[Attempt]) -> bool:
+    found = later(first, rows)
+    return any(a.status == "ok" and (a.tier or "") != (first.tier or "") for a in found)
+
+
+def after_answer(first: Attempt, rows: list[Attempt], *, paid: bool = False) -> list[Attempt]:
+    """Those that came once the call had an answer, or one that was paid."""
+    ok = [
+        a.attempt
+        for a in (first, *later(first, rows))
+        if a.status == "ok" and not (paid and a.cache_hit)
+    ]
+    return [a for a in later(first, rows) if ok and a.attempt > min(ok)]
+
+
+def replaced(first: Attempt, rows: list[Attempt]) -> int:
+    """What the strongest model would have cost in place of those that only a check asked."""
+    found = after_answer(first, rows, paid=True)
+    answered = [a for a in found if a.status == "ok" and not a.cache_hit]
+    return sum(
+        a.cost_nano if a.baseline_nano is None else a.baseline_nano
+        for a in answered
+        if a.cost_nano is not None
+    )
 
 
 def check(frame: Any, by: list[str], expected: Recount) -> None:

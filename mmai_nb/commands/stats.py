@@ -70,6 +70,8 @@ class Stats:
         costs = zip(frame["cost_usd"], frame["unknown_cost"], strict=True)
         shown["cost"] = [_money([usd], more=bool(unknown)) for usd, unknown in costs]
         shown["fell"] = frame["fallback_rate"].map(_percent)
+        if frame["escalation_rate"].gt(0).any():
+            shown["escalated"] = frame["escalation_rate"].map(_percent)
         shown["failed"] = frame["error_rate"].map(_percent)
         shown["p50"] = frame["p50_s"].map(_seconds)
         shown["p95"] = frame["p95_s"].map(_seconds)
@@ -100,6 +102,9 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
     failed, fell = _percent(row["error_rate"]), _percent(row["fallback_rate"])
     attempts = _count(row["attempts"], "attempt")
     yield f"trouble  {failed} of {attempts} failed, {fell} of the calls fell back"
+    if row["escalation_rate"] > 0 or row["check_cost_usd"] > 0:
+        up, cost = _percent(row["escalation_rate"]), _money([row["check_cost_usd"]])
+        yield f"checks   {up} of the calls were escalated; what they asked cost {cost}"
     if not math.isnan(row["p50_s"]):
         yield f"latency  half within {_seconds(row['p50_s'])}, 95 % within {_seconds(row['p95_s'])}"
     yield (

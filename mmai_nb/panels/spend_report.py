@@ -116,6 +116,9 @@ def _totals(sums: DataFrame) -> tuple[tuple[str, str], ...]:
         ("fell back", _share(row["fallback_rate"])),
         ("failed", _share(row["error_rate"])),
     ]
+    if row["escalation_rate"] > 0 or row["check_cost_usd"] > 0:
+        shown.append(("escalated", _share(row["escalation_rate"])))
+        shown.append(("for checks", format_usd(float(row["check_cost_usd"]))))
     if unknown := int(row["unknown_cost"]):
         shown.append(("of unknown price", f"{unknown:,}"))
     return tuple(shown)
