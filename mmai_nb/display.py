@@ -90,9 +90,11 @@ class Notebook:
         self._next = 0.0
 
     def waiting(self, words: str) -> None:
-        """A line instead of an empty cell, until the first text comes."""
-        if self._pieces or self._rejected:
+        """A line instead of an empty cell, until the first text comes; under the text after it."""
+        if self._rejected:
             return
+        if self._pieces:
+            return self._show(render("".join(self._pieces), self._format, words, partial=True))
         self._show(
             {"text/plain": words, "text/html": f'<div class="mmai-wait">{escape(words)}</div>'}
         )

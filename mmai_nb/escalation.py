@@ -19,6 +19,7 @@ from .fallback import MOST_ATTEMPTS, reason_of
 from .keeping import Parse
 from .markup import clean_text
 from .pricing import price
+from .purse import CAP_WORDS
 from .recording import check_key
 from .records import Checked, Completion, OnText, Request, Route, Usage
 from .redaction import redact
@@ -37,6 +38,9 @@ MOST_STEPS = 2
 
 MOST_OPINIONS = 2
 """Models that are tried, one after the other, for a second opinion."""
+
+MOST_REASONS = 5
+"""Findings that are told of one answer."""
 
 LONGEST_REASON = 120
 """Characters of a reason; it may quote the answer."""
@@ -108,6 +112,9 @@ def checked(walk: Walk, completion: Completion, ways: Ways) -> tuple[Walk, Compl
         checking.found.append(found)
         if found.passed or not checking.escalates or not steps_left:
             break
+        if _is_cut_by_the_caller(walk, completion):
+            walk.notes += ("not escalated: the limit on tokens would cut any answer",)
+            break
         higher = _asked_higher(walk, found, ways)
         if higher is None:
             break
@@ -128,6 +135,12 @@ def _standing(checking: Checking) -> tuple[Walk, Completion]:
                 _keep(walk, completion, words)
             return walk, completion
     return last, theirs
+
+
+def _is_cut_by_the_caller(walk: Walk, completion: Completion) -> bool:
+    """Whether a limit that holds for every model, the user's or a budget's, has cut the answer."""
+    limited = any(word in walk.request.params for word in CAP_WORDS) or bool(walk.purse.amounts)
+    return completion.finish_reason == "length" and limited
 
 
 def _misfit(parse: Parse | None, completion: Completion) -> str:
@@ -155,7 +168,7 @@ def _assessed(walk: Walk, completion: Completion) -> Checked:
         found = assess(completion.text, question)
     except Exception as error:
         return _broken(walk, plain, error)
-    reasons = tuple(_said(finding.reason) for finding in found.findings)
+    reasons = tuple(_said(finding.reason) for finding in found.findings[:MOST_REASONS])
     return replace(plain, passed=not found.fails, doubt=found.doubt, reasons=reasons)
 
 
@@ -199,8 +212,9 @@ def _second_opinion(walk: Walk, completion: Completion, ways: Ways) -> Completio
         if not names:
             walk.notes += ("no second opinion: no model of another provider is at hand",)
             return None
-        route = replace(walk.route, chain=names, skipped=(), reasons=reasons)
-        return ways.obtain(_branch(walk, route, None))
+        aside = _branch(walk, replace(walk.route, chain=names, skipped=(), reasons=reasons), None)
+        aside.run.tell = lambda line: walk.run.tell(f"a second opinion: {line}")
+        return ways.obtain(aside)
     except MmaiError as error:
         walk.notes += (f"no second opinion: {_why(error, ''.join(names[:1]))}",)
         return None
@@ -221,21 +235,25 @@ def _others(walk: Walk, completion: Completion) -> list[ModelSpec]:
     asked = _asked(walk)
     for names in (tiers.get(here or "", ()), elsewhere):
         specs = [settings.find(name) for name in dict.fromkeys(names) if name not in asked]
-        others = [s for s in specs if s.provider != ours.provider and _is_at_hand(s, walk)]
+        others = [
+            spec
+            for spec in specs
+            if spec.provider != ours.provider
+            and spec.simulated == ours.simulated
+            and _is_at_hand(spec, walk)
+        ]
         if others:
             return sorted(others, key=lambda spec: _expected_cost(spec, walk.request))
     return []
 
 
 def _is_at_hand(spec: ModelSpec, walk: Walk) -> bool:
-    """Whether a model's key is there and its circuit closed; the demo's are no one's second."""
+    """Whether a model's key is there and its circuit closed."""
     try:
         check_key(spec, walk.settings.key_sources)
     except MissingKeyError:
         return False
-    ours = walk.settings.find(walk.route.chain[0])
-    resting = walk.run.breakers.is_open(walk.run.breaker_key(spec))
-    return spec.simulated == ours.simulated and not resting
+    return not walk.run.breakers.is_open(walk.run.breaker_key(spec))
 
 
 def _expected_cost(spec: ModelSpec, request: Request) -> float:

@@ -439,6 +439,7 @@ SETTINGS: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("prefer-huge", "prefer", HUGE, ("prefer = a huge number", "0 to 1")),
     ("D57-nope", "nope", 1, ("'nope'", "%ai config")),
     ("check-word", "tiers.simple.check", "maybe", ("check = 'maybe'", 'true, false or "agree"')),
+    ("check-new", "tiers.other.check", True, ("tiers.other",)),
     ("check-number", "tiers.simple.check", 1, ("check = 1", 'true, false or "agree"')),
     ("D59-crossed", "tiers.simple.up_to", 1, ("rise from tier to tier",)),
     ("D59-no-end", "tiers.complex.up_to", 0.9, ("must end at 1.0",)),

@@ -88,7 +88,7 @@ def test_a_terminal_gets_the_text_as_it_comes_without_control_codes():
 def test_a_waiting_line_does_not_take_the_place_of_text(view, screen):
     view.text("Hello")
     view.waiting("asking again …")
-    assert "Hello" in screen.shown[-1][1]["text/plain"]
+    assert screen.shown[-1][1]["text/plain"] == "Hello\n\nasking again …"
 
 
 def test_a_dead_front_end_does_not_cost_the_answer():

@@ -564,3 +564,19 @@ def test_reasons_show_no_secret_and_no_control_code():
     assert "\x1b" not in said
     assert "\n" not in said
     assert len(said) <= 120
+
+
+@pytest.mark.parametrize("limit", [{"max_tokens": 5}, {"params": {"max_completion_tokens": 5}}])
+def test_the_callers_own_limit_on_tokens_is_no_reason_to_pay_for_a_stronger_model(build, limit):
+    cut = Completion("a long story that ends", "small", USAGE, finish_reason="length")
+    engine = build(small=cut)
+    answer = engine.ask("Tell me a story", check=True, **limit)
+    assert answer.model == "small"
+    assert "check: the answer was cut at the limit on tokens" in answer.footer()
+    assert "not escalated: the limit on tokens would cut any answer" in answer.footer()
+    assert asked(engine) == ["small"]
+
+
+def test_a_models_own_limit_on_tokens_is_one(build):
+    cut = Completion("a long story that ends", "small", USAGE, finish_reason="length")
+    assert build(small=cut).ask("Tell me a story", check=True).model == "medium"
