@@ -12,10 +12,11 @@ import logging
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from .checks import Question, agree, assess
 from .errors import BudgetExceededError, CallError, MissingKeyError, MmaiError, SchemaMismatchError
-from .fallback import MOST_ATTEMPTS, reason_of
+from .fallback import MOST_ATTEMPTS, Run, reason_of
 from .keeping import Parse
 from .markup import clean_text
 from .pricing import price
@@ -126,15 +127,25 @@ def checked(walk: Walk, completion: Completion, ways: Ways) -> tuple[Walk, Compl
 
 
 def _standing(checking: Checking) -> tuple[Walk, Completion]:
-    """The last answer; one before it where only that fits the schema."""
+    """The last answer; one before it where only that is whole and fits the schema."""
     last, theirs = checking.stood[-1]
-    for walk, completion in reversed(checking.stood):
-        if not _misfit(walk.parse, completion):
-            if completion is not theirs:
-                words = f"not escalated: the answer of {theirs.model} does not fit the schema"
-                _keep(walk, completion, words)
+    flaw = _flaw(last, theirs)
+    for walk, completion in reversed(checking.stood[:-1] if flaw else ()):
+        if not _flaw(walk, completion):
+            _keep(walk, completion, f"not escalated: the answer of {theirs.model} {flaw}")
             return walk, completion
     return last, theirs
+
+
+def _flaw(walk: Walk, completion: Completion) -> str:
+    """Why an answer must not take the place of one without a flaw; "" where it may."""
+    cut = {
+        "length": "was cut at the limit on tokens",
+        "content_filter": "was stopped by the content filter",
+    }
+    if flaw := cut.get(completion.finish_reason or ""):
+        return flaw
+    return "does not fit the schema" if _misfit(walk.parse, completion) else ""
 
 
 def _is_cut_by_the_caller(walk: Walk, completion: Completion) -> bool:
@@ -206,6 +217,7 @@ def _said(words: str) -> str:
 def _second_opinion(walk: Walk, completion: Completion, ways: Ways) -> Completion | None:
     """Another provider's answer to the same; None, with a note, where there is none."""
     names: tuple[str, ...] = ()
+    checking = walk.checking
     reasons = (*walk.route.reasons, f"second opinion on {completion.model}")
     try:
         names = tuple(spec.name for spec in _others(walk, completion)[:MOST_OPINIONS])
@@ -213,9 +225,11 @@ def _second_opinion(walk: Walk, completion: Completion, ways: Ways) -> Completio
             walk.notes += ("no second opinion: no model of another provider is at hand",)
             return None
         aside = _branch(walk, replace(walk.route, chain=names, skipped=(), reasons=reasons), None)
-        aside.run.tell = lambda line: walk.run.tell(f"a second opinion: {line}")
+        aside.run.tell = partial(_tell_after, walk.run, f"a second opinion on {completion.model}")
         return ways.obtain(aside)
     except MmaiError as error:
+        if checking is not None:
+            checking.failed.update(names)
         walk.notes += (f"no second opinion: {_why(error, ''.join(names[:1]))}",)
         return None
     finally:
@@ -270,52 +284,54 @@ def _asked_higher(walk: Walk, found: Checked, ways: Ways) -> tuple[Walk, Complet
     """A stronger tier's answer and its walk; None, with a note, where there is none."""
     checking, run = walk.checking, walk.run
     assert checking is not None
-    if run.attempts >= MOST_ATTEMPTS:
-        walk.notes += (f"not escalated: {run.attempts} attempts were made",)
-        return None
+    whys: list[str] = []
     try:
-        route = _higher_route(walk, found, ways)
-    except MmaiError as error:  # nothing was taken back yet
-        walk.notes += (f"not escalated: {_said(str(error))}",)
-        return None
-    if route is None:
-        walk.notes += ("not escalated: no other model of a stronger tier is at hand",)
-        return None
-    words = f"escalated to {route.tier}: {found.reason}"
-    _take_back(walk, words)
-    higher = _branch(walk, route, run.on_text)
-    higher.notes += tuple(notes_on(route))
-    higher.run.tell = lambda line: run.tell(f"{words}; {line}")
-    try:
-        completion = ways.obtain(higher)
-    except MmaiError as error:
-        _keep(walk, found.completion, f"not escalated: {_why(error, route.chain[0])}")
-        return None
-    higher.run.errors[:0] = run.errors
-    return higher, completion
-
-
-def _higher_route(walk: Walk, found: Checked, ways: Ways) -> Route | None:
-    """The route of the next tier that has a model which has not answered or failed yet."""
-    asked, route = _no_stronger(walk, found.completion), walk.route
-    names = list(_tiers_above(route, walk.settings))
-    for tier in names:
-        request = replace(walk.request, model="auto", tier=tier, fallback=())
-        there = ways.route(walk, request)
-        chain = tuple(name for name in there.chain if name not in asked)
-        if not chain or there.tier not in names:
-            continue
-        came = route.tier or found.completion.model
-        return replace(
-            there,
-            chain=chain,
-            skipped=tuple(pair for pair in there.skipped if pair[0] not in asked),
-            complexity=route.complexity,
-            bounds=route.bounds,
-            reasons=(*route.reasons, f"escalated {came} -> {there.tier}: {found.reason}"),
-            escalated=(*route.escalated, (came, found.reason)),
-        )
+        for route in _higher_routes(walk, found, ways):
+            words = f"escalated to {route.tier}: {found.reason}"
+            _take_back(walk, words)
+            higher = _branch(walk, route, run.on_text)
+            higher.notes += tuple(notes_on(route))
+            higher.run.tell = partial(_tell_after, run, words)
+            try:
+                completion = ways.obtain(higher)
+            except MmaiError as error:
+                whys.append(_why(error, route.chain[0]))
+                checking.failed |= {name for name, _ in higher.run.errors} | {route.chain[0]}
+            else:
+                higher.run.errors[:0] = run.errors
+                return higher, completion
+    except MmaiError as error:  # of a route: the prompt fits no model of the tier
+        whys.append(_said(str(error)))
+    words = "; ".join(whys) or "no other model of a stronger tier is at hand"
+    _keep(walk, found.completion, f"not escalated: {words}", taken=bool(checking.failed))
     return None
+
+
+def _tell_after(run: Run, words: str, line: str) -> None:
+    run.tell(f"{words}; {line}")
+
+
+def _higher_routes(walk: Walk, found: Checked, ways: Ways) -> Iterator[Route]:
+    """Routes to the tiers above, as long as they have a model that has not been asked yet."""
+    route = walk.route
+    names = list(_tiers_above(route, walk.settings))
+    came = route.tier or found.completion.model
+    for tier in names:
+        if walk.run.attempts >= MOST_ATTEMPTS or walk.run.left <= 0:
+            return
+        request = replace(walk.request, model="auto", tier=tier, fallback=())
+        there, asked = ways.route(walk, request), _no_stronger(walk, found.completion)
+        chain = tuple(name for name in there.chain if name not in asked)
+        if chain and there.tier in names:
+            yield replace(
+                there,
+                chain=chain,
+                skipped=tuple(pair for pair in there.skipped if pair[0] not in asked),
+                complexity=route.complexity,
+                bounds=route.bounds,
+                reasons=(*route.reasons, f"escalated {came} -> {there.tier}: {found.reason}"),
+                escalated=(*route.escalated, (came, found.reason)),
+            )
 
 
 def _tiers_above(route: Route, settings: Settings) -> Iterator[str]:
@@ -343,7 +359,7 @@ def _asked(walk: Walk) -> set[str]:
     assert checking is not None
     asked = {completion.model for _, completion in checking.stood}
     asked |= {found.opinion.model for found in checking.found if found.opinion is not None}
-    return asked | {name for name, _ in walk.run.errors}
+    return asked | checking.failed | {name for name, _ in walk.run.errors}
 
 
 def _no_stronger(walk: Walk, completion: Completion) -> set[str]:
@@ -374,10 +390,12 @@ def _take_back(walk: Walk, words: str) -> None:
         walk.run.tell(f"{words} …")
 
 
-def _keep(walk: Walk, completion: Completion, words: str) -> None:
-    """Let an answer stand that was taken back, with a note that says why."""
+def _keep(walk: Walk, completion: Completion, words: str, *, taken: bool = True) -> None:
+    """Let an answer stand, with a note that says why; shown again if it was taken back."""
     walk.recorder.route = walk.route
     walk.notes += (words,)
+    if not taken:
+        return
     _take_back(walk, words)
     if walk.run.on_text is not None:
         walk.run.on_text(completion.text)

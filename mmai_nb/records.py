@@ -305,7 +305,7 @@ class Completion:
         return cls(text=data["text"], **{k: v for k, v in kept.items() if k != "text"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Checked:
     """What the check made of one answer.
 
@@ -324,6 +324,10 @@ class Checked:
     doubt: float = 0.0
     reasons: tuple[str, ...] = ()
     opinion: Completion | None = None
+
+    def __repr__(self) -> str:
+        verdict = "passed" if self.passed else "failed"
+        return f"Checked({self.completion.model} {verdict}, doubt {self.doubt:.2f}, {self.reasons})"
 
     @property
     def reason(self) -> str:

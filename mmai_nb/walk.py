@@ -65,6 +65,7 @@ class Checking:
         retract: takes back the text that was given, with the reason.
         held: who gets the text once it stands, where text cannot be taken back.
         found: what was made of each answer, in the order of the tiers.
+        failed: models that were asked on the way and gave no answer.
         stood: each answer with its walk, likewise: none of them is lost.
     """
 
@@ -74,4 +75,5 @@ class Checking:
     retract: Callable[[str], None] | None = None
     held: OnText | None = None
     found: list[Checked] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
     stood: list[tuple[Walk, Completion]] = field(default_factory=list)

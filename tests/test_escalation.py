@@ -270,14 +270,21 @@ def test_when_the_stronger_models_fail_the_cheap_answer_stands(build):
     engine = build(medium=CUT, large=CUT)
     answer = engine.ask("What is 3 * 17?", check=True)
     assert (answer, answer.route.tier) == (WRONG, "simple")
-    assert "not escalated: medium: RateLimit" in answer.footer()
+    assert "not escalated: medium: RateLimit; large: RateLimit" in answer.footer()
     assert "failed attempt" not in answer.footer()
-    assert [row.status for row in answer.attempts] == ["ok", "error"]
+    assert [row.status for row in answer.attempts] == ["ok", "error", "error"]
     assert answer.row.request_model == "small"
 
 
+def test_a_tier_that_is_down_is_stepped_over(build):
+    answer = build(medium=CUT).ask("What is 3 * 17?", check=True)
+    assert (answer.model, answer.route.tier) == ("large", "complex")
+    assert answer.route.escalated == (("simple", "3 × 17 = 41 is wrong"),)
+    assert "after 1 failed attempt (rate limit)" in answer.footer()
+
+
 def test_the_history_keeps_the_answer_that_stands_with_all_it_cost(build):
-    engine = build(medium=(CUT, RIGHT))
+    engine = build(medium=(CUT, RIGHT), large=CUT)
     engine.ask("What is 3 * 17?", check=True)
     engine.ask("What is 3*17?", check=True)
     kept = engine.history().to_dict("records")
@@ -417,8 +424,8 @@ def test_a_stronger_stream_that_is_cut_brings_the_cheap_answer_back(build):
                 raise TruncatedStreamError("cut", partial=half)
             return completion
 
-    engine = build()
-    engine._call = Cut(small=WRONG, medium="3 × 17", large=RIGHT)
+    engine = build(settings_of({"simple": ["small"], "complex": ["medium"]}))
+    engine._call = Cut(small=WRONG, medium="3 × 17")
     answer, told = answer_with_screen(engine, "What is 3 * 17?")
     assert answer == WRONG
     assert told[-2:] == ["<not escalated: medium: TruncatedStream>", WRONG]
@@ -580,3 +587,20 @@ def test_the_callers_own_limit_on_tokens_is_no_reason_to_pay_for_a_stronger_mode
 def test_a_models_own_limit_on_tokens_is_one(build):
     cut = Completion("a long story that ends", "small", USAGE, finish_reason="length")
     assert build(small=cut).ask("Tell me a story", check=True).model == "medium"
+
+
+def test_a_stronger_answer_that_was_cut_does_not_take_the_place_of_a_whole_one(build):
+    cut = Completion("3 × 17 is computed as", "medium", USAGE, finish_reason="length")
+    engine = build(settings_of({"a": ["small"], "b": ["medium"]}), medium=cut)
+    answer, told = answer_with_screen(engine, "What is 3 * 17?", tier="a")
+    assert (answer, answer.route.tier) == (WRONG, "a")
+    note = "not escalated: the answer of medium was cut at the limit on tokens"
+    assert note in answer.footer()
+    assert told[-2:] == [f"<{note}>", WRONG]
+    assert answer.cost_usd == pytest.approx(usd_of("small", "medium"))
+
+
+def test_a_check_shows_itself_in_one_line(build):
+    first, _ = build().ask("What is 3 * 17?", check=True).checks
+    assert repr(first).startswith("Checked(small failed, doubt 0.")
+    assert repr(first).endswith(", ('3 × 17 = 41 is wrong',))")
