@@ -125,7 +125,6 @@ def test_four_processes_make_one_request(engine, stub, tmp_path):
         from mmai_nb.caching import AnswerCache
         from mmai_nb.engine import Engine
         from mmai_nb.ledger import Ledger
-from mmai_nb.offline import DemoServer
         from mmai_nb.settings import Settings
         free = {{"input_price": 0, "output_price": 0}}
         engine = Engine(
