@@ -233,7 +233,8 @@ def compare(
         models: names, each once, 50 at most.
         blind: hide the names until `vote`, and shuffle the answers.
         on_change: called with the comparison while answers come, about 20 times a second.
-        options: those of `ask` but model, tier, fallback, messages and on_text.
+        options: those of `ask` but model, tier, fallback, messages and on_text; a `check` only
+            tells what it finds.
 
     Raises:
         OptionError, PromptError, UnknownModelError: before anything is sent.

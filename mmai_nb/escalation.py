@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from .checks import Question, agree, assess
 from .errors import BudgetExceededError, CallError, MissingKeyError, MmaiError, SchemaMismatchError
 from .fallback import MOST_ATTEMPTS, Run, reason_of
 from .keeping import Parse
@@ -168,6 +167,8 @@ def _misfit(parse: Parse | None, completion: Completion) -> str:
 
 def _assessed(walk: Walk, completion: Completion) -> Checked:
     """What the local checks make of an answer; one that breaks costs no answer."""
+    from .checks import Question, assess
+
     request, checking = walk.request, walk.checking
     plain = Checked(completion, walk.route.tier, passed=True)
     if misfit := _misfit(walk.parse, completion):
@@ -185,6 +186,8 @@ def _assessed(walk: Walk, completion: Completion) -> Checked:
 
 def _compared(walk: Walk, found: Checked, ways: Ways) -> Checked:
     """What is made of an answer once a second model has answered, too."""
+    from .checks import agree
+
     opinion = _second_opinion(walk, found.completion, ways)
     if opinion is None:
         return found

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from support.scripted import URL, USAGE, Scripted
 
-from mmai_nb import escalation
+from mmai_nb import checks, escalation
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import OfflineError, RateLimitError, SchemaMismatchError, TruncatedStreamError
@@ -317,7 +317,7 @@ def test_a_check_that_breaks_costs_no_answer(build, monkeypatch, caplog):
     def broken(text: str, question: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(escalation, "assess", broken)
+    monkeypatch.setattr(checks, "assess", broken)
     with caplog.at_level(logging.WARNING, "mmai_nb"):
         answer = build().ask("What is 3 * 17?", check=True)
     assert answer == WRONG
