@@ -16,8 +16,9 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import zip_longest
 
 from .values import nearest, simple
 
@@ -34,6 +35,7 @@ __all__ = [
     "share_of",
     "tier_at",
     "turned",
+    "whole",
 ]
 
 PREFERENCES = {"cheap": 0.05, "balanced": 0.2, "quality": 0.5}
@@ -78,22 +80,39 @@ class Dial:
         Args:
             strongest: the name of the last tier.
         """
-        if self.share is None:
-            return ""
-        head = f"prefer {self.prefer if isinstance(self.prefer, str) else f'{self.share:g}'}"
-        if len(self.bounds) < 2:
-            return f"{head}: no choice, {strongest} is the only tier"
-        if self.share >= 1:
-            return f"{head}: every prompt goes to {strongest}"
-        limit = f"at most {percent(self.share)}" if self.share else "none"
-        thresholds = f"threshold{'s' * (len(self.bounds) > 2)} {self.between}"
-        return f"{head}: {limit} to {strongest} ({thresholds} from {self.basis})"
+        return _said(self, strongest)
+
+    def shares_said(self, names: Sequence[str]) -> str:
+        """Which tier serves up to which score, and the share of the prompts it gets.
+
+        Args:
+            names: of the tiers.
+        """
+        parts = []
+        for name, bound, share in zip_longest(names, self.bounds, self.expected):
+            reach = "" if bound == 1 else ", none" if bound < 0 else f" up to {bound:g}"
+            parts.append(f"{name}{reach}" + ("" if share is None else f" ({whole(share)})"))
+        return " · ".join(parts)
 
     @property
     def between(self) -> str:
         """The bounds between the tiers: "0.41, 0.72"."""
         shown = ["–" if bound < 0 else f"{bound:g}" for bound in self.bounds[:-1]]
         return ", ".join(shown if len(shown) <= 4 else [*shown[:2], "…", *shown[-2:]])
+
+
+@lru_cache(maxsize=64)  # told with every call
+def _said(dial: Dial, strongest: str) -> str:
+    if dial.share is None:
+        return ""
+    head = f"prefer {dial.prefer if isinstance(dial.prefer, str) else f'{dial.share:g}'}"
+    if len(dial.bounds) < 2:
+        return f"{head}: no choice, {strongest} is the only tier"
+    if dial.share >= 1:
+        return f"{head}: every prompt goes to {strongest}"
+    limit = f"at most {percent(dial.share)}" if dial.share else "none"
+    thresholds = f"threshold{'s' * (len(dial.bounds) > 2)} {dial.between}"
+    return f"{head}: {limit} to {strongest} ({thresholds} from {dial.basis})"
 
 
 def checked_prefer(value: object) -> str | float | None:
@@ -136,6 +155,11 @@ def tier_at(score: float, bounds: Sequence[float]) -> int:
 def percent(share: float) -> str:
     """A share as people say it: "5 %", "12.5 %"."""
     return f"{100 * share:.3g} %"
+
+
+def whole(share: float) -> str:
+    """A share in whole percent."""
+    return f"{100 * share:.0f} %"
 
 
 def turned(prefer: str | float, scores: Sequence[float], tiers: int, basis: str) -> Dial:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..dial import ENOUGH, PREFERENCES, percent
+from ..dial import ENOUGH, PREFERENCES, percent, whole
 from ..engine import Engine
 from ..plan_page import aligned
 from ..settings import explain_settings
@@ -43,12 +43,8 @@ def _lines(engine: Engine) -> Iterator[str]:
         found = engine.dial(turn)
         name = "as the tiers say" if turn is None else f"{turn}"
         now = "← now" if turn == prefer else ""
-        rows.append((name, found.between, *map(_whole, found.expected), now))
+        rows.append((name, found.between, *map(whole, found.expected), now))
     yield from aligned(rows, names)
-
-
-def _whole(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _until(basis: str) -> str:

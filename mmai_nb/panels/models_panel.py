@@ -14,6 +14,7 @@ from ..pricing import context_window, list_price
 from ..saving import Where, save_settings, unsaved
 from ..settings import ModelSpec, Settings, explain_settings
 from ..sources import short_path
+from .dial_control import DialControl, dial_words
 from .looks import heading, message, table
 from .panel import Panel
 from .tiers_editor import TiersEditor
@@ -69,8 +70,11 @@ class ModelsPanel(Panel):
         tiers = [(t.name, " → ".join(t.chain), f"{t.up_to:g}") for t in settings.tiers]
         html = heading("Models") + table(COLUMNS, rows, names=6)
         html += heading("Tiers") + table(("tier", "chain", "up to"), tiers, names=2)
+        dial = dial_words(self._engine, self._engine.dial(settings.prefer))
+        html += "".join(map(message, dial))
         plain = ["  ".join(row) for row in rows]
         plain += [f"{name} (up to {bound}): {chain}" for name, chain, bound in tiers]
+        plain += dial
         return {"text/html": html, "text/plain": "\n".join(plain)}
 
     def _rows(self, words: str) -> list[tuple[str, ...]]:
@@ -116,7 +120,7 @@ class ModelsPanel(Panel):
     # -- the widget
 
     def build(self) -> Any:
-        """The widget: a line to try prompts on, the models, the tiers, the settings."""
+        """The widget: a line to try prompts on, the cost dial, models, tiers and settings."""
         import ipywidgets as w
 
         self._told, self._lines = w.HTML(), w.HTML()
@@ -130,6 +134,7 @@ class ModelsPanel(Panel):
         )
         self._try.observe(lambda _: self._show_route(), "value")
         self._route = w.HTML()
+        self._dial = DialControl(self._engine, self._safely, self._changed)
         self._tiers = TiersEditor(self._engine, self._safely, self._changed)
         self._boxes = self._form(w)
         tabs = w.Tab(
@@ -151,6 +156,7 @@ class ModelsPanel(Panel):
                 w.HTML(heading("Models and settings")),
                 self._try,
                 self._route,
+                self._dial.widget,
                 tabs,
                 self._told,
                 w.HBox(saves),
@@ -204,6 +210,7 @@ class ModelsPanel(Panel):
 
     def _changed(self) -> None:
         """The settings are others now: all that shows them is drawn anew."""
+        self._dial.draw()
         self._tiers.draw()
         self._show_route()
         self._list_models()

@@ -10,6 +10,7 @@ from ..drafts import plain
 from ..engine import Engine
 from ..errors import MmaiError
 from ..settings import Tier
+from .dial_control import AS_THE_TIERS_SAY
 from .looks import message
 
 __all__ = ["TiersEditor"]
@@ -34,19 +35,24 @@ class TiersEditor:
 
         self._w, self._engine = ipywidgets, engine
         self._safely, self._after = safely, changed
-        self._drawn: tuple[Tier, ...] | None = None
+        self._drawn: tuple[tuple[Tier, ...], bool] | None = None
         self.widget = ipywidgets.VBox()
 
     def draw(self) -> None:
         """Show the tiers in force, if they are others than those that are shown."""
         tiers = self._engine.settings_for_display.tiers
-        if tiers == self._drawn:
+        dialed = self._engine.settings.prefer is not None
+        if (tiers, dialed) == self._drawn:
             return
-        self._drawn = tiers
+        self._drawn = tiers, dialed
         old, self.widget.children = self.widget.children, ()
         _close(old)
         about = "A prompt goes to the first tier whose bound is not below its complexity (0 to 1); "
         about += "the tier's models are tried in this order."
+        if dialed:
+            about += (
+                f" The cost dial sets the bounds now; these hold while it is {AS_THE_TIERS_SAY}."
+            )
         self.widget.children = (
             self._w.HTML(message(about)),
             *(self._tier(tier, last=tier is tiers[-1]) for tier in tiers),

@@ -1,0 +1,113 @@
+"""The cost dial in the model panel: a word or a share of one's own, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..dial import PREFERENCES, Dial, percent, share_of
+from ..engine import Engine
+from .looks import message
+
+__all__ = ["AS_THE_TIERS_SAY", "DialControl", "dial_words"]
+
+AS_THE_TIERS_SAY, OWN = "as the tiers say", "own share"
+FIRST_SHARE = "20%"
+"""What stands in the box where no share was set before."""
+
+
+def dial_words(engine: Engine, dial: Dial) -> tuple[str, str]:
+    """What the dial says, in two lines: the limit, and which tier gets how much.
+
+    Args:
+        engine: with the tiers it is for.
+        dial: what its turn comes to.
+    """
+    names = [tier.name for tier in engine.settings_for_display.tiers]
+    limit = "The tiers' own bounds hold."
+    if dial.share is not None:
+        limit = f"At most {percent(dial.share)} of prompts go to {names[-1]}."
+    if engine.settings.default_model != "auto":
+        limit += f" No effect while default_model is {engine.settings.default_model}, not auto."
+    return limit, f"{dial.shares_said(names)} — by the scores of {dial.basis}"
+
+
+class DialControl:
+    """Buttons for the words, a box for a share; each change goes through `configure()`.
+
+    Args:
+        engine: whose dial is shown and turned.
+        safely: runs an action and shows what it raises.
+        changed: called after each change.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        safely: Callable[[Callable[[], None]], None],
+        changed: Callable[[], None],
+    ) -> None:
+        import ipywidgets as w
+
+        self._engine, self._safely, self._after = engine, safely, changed
+        self._drawing = False
+        self._buttons = w.ToggleButtons(
+            options=[AS_THE_TIERS_SAY, *PREFERENCES, OWN],
+            description="cost dial",
+            tooltips=[
+                "no dial: each tier serves up to its own bound",
+                *(f"at most {percent(s)} to the strongest tier" for s in PREFERENCES.values()),
+                "your own limit",
+            ],
+            style={"button_width": "auto", "description_width": "5em"},
+        )
+        self._buttons.observe(self._pressed, "value")
+        self._share = w.Text(
+            placeholder=FIRST_SHARE,
+            continuous_update=False,
+            tooltip="the share of prompts that may go to the strongest tier: 20% or 0.2",
+            layout=w.Layout(width="6em", display="none"),
+        )
+        self._share.observe(self._typed, "value")
+        self._words = w.HTML()
+        row = w.HBox([self._buttons, self._share], layout=w.Layout(flex_flow="row wrap"))
+        self.widget = w.VBox([row, self._words])
+
+    def draw(self) -> None:
+        """Show the dial as it is set, and what that comes to."""
+        prefer = self._engine.settings.prefer
+        own = isinstance(prefer, float)
+        self._drawing = True
+        try:
+            self._buttons.value = OWN if own else prefer or AS_THE_TIERS_SAY
+            self._share.value = _typed_share(prefer) if own else ""
+            self._share.layout.display = "" if own else "none"
+        finally:
+            self._drawing = False
+        limit, shares = dial_words(self._engine, self._engine.dial(prefer))
+        self._words.value = message(limit) + message(shares)
+
+    def _pressed(self, change: Any) -> None:
+        if self._drawing:
+            return
+        prefer, pressed = self._engine.settings.prefer, change["new"]
+        if pressed == OWN:
+            pressed = FIRST_SHARE if prefer is None else _typed_share(share_of(prefer))
+        self._safely(partial(self._turn, None if pressed == AS_THE_TIERS_SAY else pressed))
+
+    def _typed(self, change: Any) -> None:
+        if not self._drawing:
+            self._safely(partial(self._turn, change["new"].strip() or None))
+
+    def _turn(self, prefer: str | None) -> None:
+        try:
+            self._engine.configure({"prefer": prefer})
+        finally:
+            self.draw()  # what was refused is put back
+        self._after()
+
+
+def _typed_share(share: Any) -> str:
+    """A share as one would type it."""
+    return percent(share).replace(" ", "")
