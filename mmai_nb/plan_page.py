@@ -25,7 +25,7 @@ MOST_OF_CHAIN = 6
 LONGEST = 34
 
 _NUMBER = "text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap"
-_NAME = "text-align: left; overflow-wrap: anywhere"
+_NAME = "text-align: left; overflow-wrap: break-word"
 
 
 def page_text(route: Route, choices: Sequence[Choice], *, everything: bool = False) -> str:
@@ -33,7 +33,7 @@ def page_text(route: Route, choices: Sequence[Choice], *, everything: bool = Fal
     lines = [f"{label:<10} {words}" for label, words in _facts(route)]
     rows, more = _candidates(route.estimates, everything)
     if rows:
-        lines += ["", *aligned([HEAD, *rows], NUMBERS)]
+        lines += ["", *aligned(rows, NUMBERS)]
     if more:
         lines.append(f"  … {more:,} more: %ai route -v TEXT shows them all")
     if choices:
@@ -50,8 +50,8 @@ def page_html(route: Route, choices: Sequence[Choice], *, everything: bool = Fal
     rows, more = _candidates(route.estimates, everything)
     parts = [f"<table>{facts}</table>"]
     if rows:
-        styles = [_NUMBER if column in NUMBERS else _NAME for column in HEAD]
-        parts.append(_table(HEAD, rows, styles))
+        styles = [_NUMBER if column in NUMBERS else _NAME for column in rows[0]]
+        parts.append(_table(rows[0], rows[1:], styles))
     if more:
         parts.append(f"<div>… {more:,} more: <code>%ai route -v TEXT</code> shows them all</div>")
     if choices:
@@ -93,10 +93,12 @@ def _band(route: Route) -> str:
 
 
 def _candidates(estimates: Sequence[Estimate], everything: bool) -> tuple[list[Row], int]:
-    """A row per model that is shown, and how many are not."""
+    """The head, a row per model that is shown, and how many are not; no column of empty notes."""
     everything = everything or len(estimates) <= MOST_MODELS
     shown = [e for e in estimates if everything or e.leads or 0 < e.place <= MOST_OF_CHAIN]
-    return [_row(estimate) for estimate in shown], len(estimates) - len(shown)
+    end = len(HEAD) - (not any(e.note for e in shown))
+    rows = [row[:end] for row in (HEAD, *map(_row, shown))]
+    return (rows if shown else []), len(estimates) - len(shown)
 
 
 def _row(e: Estimate) -> Row:
@@ -152,7 +154,7 @@ def aligned(rows: Sequence[Row], numbers: Sequence[str]) -> Iterator[str]:
 
 def _table(head: Row, rows: Iterable[Row], styles: Sequence[str]) -> str:
     cells = "".join(
-        f'<th scope="col" style="{style}">{inert_html(name)}</th>'
+        f'<th scope="col" style="{style}; white-space: nowrap">{inert_html(name)}</th>'
         for name, style in zip(head, styles, strict=True)
     )
     body = "".join(

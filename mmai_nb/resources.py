@@ -83,6 +83,7 @@ class Resources:
         self._client: Any = None
         self._secret: bytes | None = None
         self._hinted = False
+        self.demo_tiers: list[dict[str, Any]] | None = None
         self._demo: dict[bool, tuple[Settings | None, Settings]] = {}
         self._lock = threading.RLock()
         self.breakers = Breakers()
@@ -152,6 +153,8 @@ class Resources:
         """
         with self._lock:
             roots = {str(key).split(".")[0] for key in changes}
+            if "tiers" in roots and not self.settings.models:
+                changes = self._without_demo_tiers(changes)
             changed = change_settings(self.settings, changes)
             if not changed.models and roots & {"default_model", "aliases"}:
                 self._with_demo(changed)  # where nothing is configured, these name the demo's
@@ -168,6 +171,28 @@ class Resources:
         if client is not None:
             client.close()
         return self._settings
+
+    def _without_demo_tiers(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The changes without those of the demo's tiers, which are made, for this session only.
+
+        They cannot join the settings: those would hold models then, and no key be looked for.
+        """
+        wanted = plain(changes)
+        try:
+            change_settings(self.settings, wanted)
+        except ConfigError:
+            partly = not isinstance(wanted.get("tiers"), list)
+            if not (partly or any(name in str(wanted["tiers"]) for name in demo_models())):
+                raise
+            made = change_settings(self._with_demo(self.settings), wanted)
+            if not all(model.simulated for model in made.models.values()):
+                raise
+            self.demo_tiers = [plain(tier) for tier in made.tiers]
+            rest = {k: v for k, v in wanted.items() if k.split(".")[0] != "tiers"}
+        else:
+            self.demo_tiers, rest = None, wanted
+        self._demo.clear()
+        return rest
 
     @property
     def ledger(self) -> Ledger:
@@ -360,7 +385,7 @@ class Resources:
         """The settings with the demo's models and tiers; `only`: without a default model."""
         known, made = self._demo.get(only, (None, settings))
         if known is not settings:
-            changes = {"models": demo_models(), "tiers": demo_tiers()}
+            changes = {"models": demo_models(), "tiers": self.demo_tiers or demo_tiers()}
             made = change_settings(settings, changes | ({"default_model": "auto"} if only else {}))
             self._demo[only] = (settings, made)
         return made

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import mmai_nb as ai
 from mmai_nb.api import ask
-from mmai_nb.errors import OptionError
+from mmai_nb.errors import ConfigError, OptionError
 from mmai_nb.offline import serve_demo
 
 
@@ -44,6 +44,36 @@ def test_configure_gives_the_settings_and_changes_them():
     assert ai.configure().temperature is None
     assert ai.configure(temperature=0.5).temperature == 0.5
     assert ai.configure().temperature == 0.5
+
+
+def test_the_demos_tiers_are_changed_without_becoming_settings():
+    ai.configure(**{"tiers.simple.up_to": 0.1})
+    assert ai.route("What is 2 + 3?").bounds == (0.1, 0.6, 1.0)
+    assert ai.configure().models == {}
+    ai.configure(tiers=[{"name": "all", "up_to": 1.0, "chain": ["demo-small"]}], temperature=0.5)
+    assert ai.route("What is 2 + 3?").tier == "all"
+    assert ai.configure().temperature == 0.5
+    ai.configure(tiers=None)
+    assert ai.route("What is 2 + 3?").bounds == (0.3, 0.6, 1.0)
+
+
+def test_a_wrong_tier_of_the_demo_changes_nothing():
+    for wrong in (
+        {"tiers.simple.up_to": 0.9},
+        {"tiers": [{"name": "all", "up_to": 1.0, "chain": ["demo-smal"]}]},
+        {"tiers": [{"name": "all", "up_to": 0.4, "chain": ["demo-small"]}], "temperature": 0.1},
+    ):
+        with pytest.raises(ConfigError):
+            ai.configure(**wrong)
+    assert ai.route("What is 2 + 3?").bounds == (0.3, 0.6, 1.0)
+    assert ai.configure().temperature is None
+
+
+def test_models_of_ones_own_push_the_demos_tiers_aside():
+    ai.configure(**{"tiers.simple.up_to": 0.1})
+    row = {"base_url": "http://127.0.0.1:9/v1", "input_price": 0, "output_price": 0}
+    ai.configure(models={"mine": row})
+    assert ai.route("What is 2 + 3?").chain == ("mine",)
 
 
 def test_costs_and_summary_are_frames():

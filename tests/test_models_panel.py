@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 from support.scripted import Scripted, settings_of
 
@@ -183,6 +186,163 @@ def test_a_bound_that_cannot_be_is_told_and_put_back(panel, engine):
     assert 'role="alert"' in panel._told.value
     assert engine.settings.tiers[0].up_to == 0.5
     assert bound(panel, 0).value == 0.5
+
+
+# -- the cost dial
+
+
+def dial(panel):
+    """The buttons and the box of the dial."""
+    return panel._dial._buttons, panel._dial._share
+
+
+def press(panel, word: str) -> None:
+    dial(panel)[0].value = word
+
+
+def type_share(panel, text: str) -> None:
+    dial(panel)[1].value = text
+
+
+@pytest.mark.parametrize("word", ["cheap", "balanced", "quality"])
+def test_the_cost_dial_is_turned_by_a_word(panel, engine, word):
+    press(panel, word)
+    assert engine.settings.prefer == word
+    assert f'%ai config prefer "{word}"' in text_of(panel._lines.value)
+
+
+def test_the_dial_shows_the_limit_the_bounds_and_what_each_tier_gets(panel):
+    press(panel, "balanced")
+    shown = panel._dial._words.value
+    assert "At most 20 % of prompts go to complex." in shown
+    assert "simple up to 0.532 (80 %) · complex (20 %) — by the scores of public exam" in shown
+
+
+def test_the_dial_can_be_let_go(panel, engine):
+    press(panel, "cheap")
+    press(panel, "as the tiers say")
+    assert engine.settings.prefer is None
+    assert "The tiers' own bounds hold. simple up to 0.5" in text_of(panel._dial._words.value)
+
+
+def text_of(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def test_a_share_of_ones_own_begins_at_the_one_in_force(panel, engine):
+    press(panel, "own share")
+    assert engine.settings.prefer == 0.2
+    press(panel, "cheap")
+    press(panel, "own share")
+    assert (engine.settings.prefer, dial(panel)[1].value) == (0.05, "5%")
+    assert dial(panel)[1].layout.display == ""
+
+
+@pytest.mark.parametrize(("typed", "is_"), [("12.5%", 0.125), ("0.3", 0.3), ("0", 0.0)])
+def test_a_share_of_ones_own_is_typed(panel, engine, typed, is_):
+    press(panel, "own share")
+    type_share(panel, typed)
+    assert engine.settings.prefer == is_
+
+
+@pytest.mark.parametrize("typed", ["150%", "much", "-1", "nan"])
+def test_an_invalid_share_shows_its_sentence_and_changes_nothing(panel, engine, typed):
+    press(panel, "own share")
+    before = engine.settings
+    type_share(panel, typed)
+    assert "must be cheap, balanced, quality or a share" in panel._told.value
+    assert engine.settings is before
+    assert dial(panel)[1].value == "20%"
+
+
+def test_a_share_that_is_taken_out_lets_the_dial_go(panel, engine):
+    press(panel, "own share")
+    type_share(panel, "")
+    assert engine.settings.prefer is None
+    assert dial(panel)[0].value == "as the tiers say"
+
+
+def test_the_prompt_that_is_tried_follows_the_dial(panel):
+    panel._try.value = "hi"
+    assert "→ simple →" in panel._route.value
+    press(panel, "own share")
+    type_share(panel, "100%")
+    assert "→ complex →" in panel._route.value
+
+
+def test_the_dial_stands_as_it_was_set_elsewhere(engine):
+    engine.configure({"prefer": "quality"})
+    panel = ModelsPanel(engine)
+    _ = panel.widget
+    assert dial(panel)[0].value == "quality"
+    assert engine.settings.origin[("prefer",)] == "configure()"
+    panel.close()
+
+
+def test_the_tiers_say_that_the_dial_stands_above_them(panel):
+    about = "The cost dial sets other bounds now"
+    assert not any(
+        about in getattr(w, "value", "") for w in all_in(panel._tiers.widget) if _html(w)
+    )
+    press(panel, "cheap")
+    assert any(about in w.value for w in all_in(panel._tiers.widget) if _html(w))
+
+
+def _html(widget) -> bool:
+    return isinstance(getattr(widget, "value", None), str)
+
+
+def test_a_default_model_makes_the_dial_idle_and_the_panel_says_so(panel, engine):
+    panel._boxes["default_model"].value = "large"
+    assert "No effect while default_model is large, not auto." in panel._dial._words.value
+
+
+def test_the_twin_tells_the_dial(engine):
+    engine.configure({"prefer": "cheap"})
+    panel = ModelsPanel(engine)
+    bundle = panel._repr_mimebundle_()
+    for kind in ("text/html", "text/plain"):
+        assert "At most 5 % of prompts go to complex." in bundle[kind]
+    panel.close()
+
+
+# -- the demo
+
+
+@pytest.fixture
+def demo():
+    """The panel of an engine with nothing configured, so that the demo's models are there."""
+    engine = Engine(Settings(), ledger=Ledger(None), cache=AnswerCache(None))
+    panel = ModelsPanel(engine)
+    _ = panel.widget
+    yield panel, engine
+    panel.close()
+    engine.close()
+
+
+def test_the_demos_tiers_can_be_changed_for_the_session(demo):
+    panel, engine = demo
+    bound(panel, 0).value = 0.1
+    button(panel, "later: demo-small").click()
+    first = engine.settings_for_display.tiers[0]
+    assert (first.up_to, first.chain) == (0.1, ("demo-medium", "demo-small"))
+    assert "for this session only" in panel._lines.value
+    assert engine.settings.models == {}
+
+
+def test_a_bound_of_the_demo_that_cannot_be_is_told_and_put_back(demo):
+    panel, engine = demo
+    bound(panel, 0).value = 0.9
+    assert "rise from tier to tier" in panel._told.value
+    assert bound(panel, 0).value == 0.3
+    assert engine.demo_tiers is None
+
+
+def test_the_dial_turns_in_the_demo_too(demo):
+    panel, engine = demo
+    press(panel, "cheap")
+    assert engine.settings.prefer == "cheap"
+    assert "At most 5 % of prompts go to complex." in panel._dial._words.value
 
 
 # -- saving

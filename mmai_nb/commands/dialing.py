@@ -36,7 +36,9 @@ def _lines(engine: Engine) -> Iterator[str]:
     if settings.default_model != "auto":
         yield f"no effect while default_model is {settings.default_model}, not auto"
     yield ""
-    yield f"shares by the scores of {dial.basis}{_until(dial.basis)}"
+    yield f"shares by the scores of {dial.basis}"
+    if not dial.basis.startswith("your"):
+        yield f"(exams are longer than most prompts; your own count once there are {ENOUGH})"
     names = [tier.name for tier in tiers]
     rows = [("", "bounds between", *names, "")]
     for turn in dict.fromkeys((None, *PREFERENCES, prefer)):
@@ -45,7 +47,3 @@ def _lines(engine: Engine) -> Iterator[str]:
         now = "← now" if turn == prefer else ""
         rows.append((name, found.between, *map(whole, found.expected), now))
     yield from aligned(rows, names)
-
-
-def _until(basis: str) -> str:
-    return "" if basis.startswith("your") else f"; your own count once there are {ENOUGH}"

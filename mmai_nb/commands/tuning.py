@@ -129,7 +129,8 @@ def _set(engine: Engine, key: str, value: str) -> Page:
         return price_page(engine, key) or Page(f"{key} is taken out")
     if page := dial_page(engine, key):
         return page
-    now, source = explain_settings(engine.settings).get(key, (None, "taken out"))
+    known = explain_settings(engine.settings_for_display) | explain_settings(engine.settings)
+    now, source = known.get(key, (None, "taken out"))
     return Page(f"{key} = {_shown(now)}   ({source})")
 
 

@@ -54,13 +54,13 @@ class DialControl:
         self._drawing = False
         self._buttons = w.ToggleButtons(
             options=[AS_THE_TIERS_SAY, *PREFERENCES, OWN],
-            description="cost dial",
             tooltips=[
                 "no dial: each tier serves up to its own bound",
                 *(f"at most {percent(s)} to the strongest tier" for s in PREFERENCES.values()),
                 "your own limit",
             ],
-            style={"button_width": "auto", "description_width": "5em"},
+            style={"button_width": "auto"},
+            layout=w.Layout(width="auto"),
         )
         self._buttons.observe(self._pressed, "value")
         self._share = w.Text(
@@ -71,7 +71,8 @@ class DialControl:
         )
         self._share.observe(self._typed, "value")
         self._words = w.HTML()
-        row = w.HBox([self._buttons, self._share], layout=w.Layout(flex_flow="row wrap"))
+        layout = w.Layout(flex_flow="row wrap", align_items="center")
+        row = w.HBox([w.Label("cost dial"), self._buttons, self._share], layout=layout)
         self.widget = w.VBox([row, self._words])
 
     def draw(self) -> None:

@@ -217,7 +217,9 @@ class ModelsPanel(Panel):
         lines = _config_lines(unsaved(self._engine.settings))
         shown = "<br>".join(message(line) for line in lines)
         head = message("The same at the prompt; not saved yet:") if lines else ""
-        self._lines.value = head + shown
+        demo = self._engine.demo_tiers and not self._engine.settings.models
+        note = message("The demo's tiers are changed for this session only.") if demo else ""
+        self._lines.value = head + shown + note
 
     def _save(self, where: Where) -> None:
         path = save_settings(self._engine.settings, where)

@@ -50,9 +50,8 @@ class TiersEditor:
         about = "A prompt goes to the first tier whose bound is not below its complexity (0 to 1); "
         about += "the tier's models are tried in this order."
         if dialed:
-            about += (
-                f" The cost dial sets the bounds now; these hold while it is {AS_THE_TIERS_SAY}."
-            )
+            about += " The cost dial sets other bounds now: these hold again when it stands at "
+            about += f'"{AS_THE_TIERS_SAY}".'
         self.widget.children = (
             self._w.HTML(message(about)),
             *(self._tier(tier, last=tier is tiers[-1]) for tier in tiers),
