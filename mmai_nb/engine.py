@@ -423,7 +423,7 @@ class Engine(Resources):
         if walk.checking is not None and walk.checking.stood:  # a stronger model was being asked
             walk, completion = walk.checking.stood[-1]
             if isinstance(error, KeyboardInterrupt):
-                walk.notes += ("not escalated: stopped",)
+                walk.notes += ("stopped before its check was over",)
                 error.stood = completion  # type: ignore[attr-defined]
             self._remember(self._answer_of(walk, completion))
             return self._over(walk, completion, error)

@@ -201,7 +201,7 @@ class MmaiMagics(ConfiguredMagics):
             came = getattr(getattr(interrupt, "partial", None), "text", "")
             kept = "what came is in ai.last(); it was not cached"
             if hasattr(interrupt, "stood"):
-                came, kept = True, "the answer that did not pass its check is in ai.last()"
+                came, kept = True, "the answer that was there is in ai.last()"
             view.stopped(f"interrupted: {kept if came else 'nothing had come'}")
             interrupt._render_traceback_ = lambda: ["KeyboardInterrupt: the call was stopped"]  # type: ignore[attr-defined]
             raise

@@ -13,7 +13,8 @@ so that everything but the wit of the answers is as it will be:
         assert server.count == 3
 
 In a notebook a line of the prompt asks for the same: `[[demo: status=429 retry_after=1 times=2]]`.
-The words are the fields of `Behaviour`; `cut=3` and `stall=3` are short for the longer names.
+The words are the fields of `Behaviour`; `cut=3` and `stall=3` are short for the longer names. A
+cheap answer that is wrong, for `--check`: `[[demo: only_model=demo-small text="3 × 17 = 41"]]`.
 """
 
 from __future__ import annotations

@@ -300,7 +300,7 @@ def test_an_interrupt_keeps_the_cheap_answer(build):
     with pytest.raises(KeyboardInterrupt):
         engine.ask("What is 3 * 17?", check=True)
     assert engine.last() == WRONG
-    assert "not escalated: stopped" in engine.last().footer()
+    assert "stopped before its check was over" in engine.last().footer()
     assert [row.status for row in engine.last().attempts] == ["ok", "cancelled"]
     assert engine.history()["answer"].tolist() == [WRONG]
 

@@ -208,7 +208,7 @@ def test_an_interrupt_while_the_stronger_model_thinks_brings_the_cheap_answer_ba
     assert interrupt_after(manager, client, slow, 2.0) <= 0.5
     shown, _ = execute(client, "print(ai.last().text, '|', ai.last().footer())")
     assert shown.strip().startswith("Well, 3 × 17 = 41 and that is that. |")
-    assert "not escalated: stopped" in shown
+    assert "stopped before its check was over" in shown
     shown, _ = execute(client, "print(ai.costs().status.tolist())")
     assert "['ok', 'ok', 'cancelled']" in shown
 
