@@ -14,19 +14,16 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from .errors import BudgetExceededError, CallError, MissingKeyError, MmaiError, SchemaMismatchError
+from .assessing import assessed, compared, flaw_of, said
+from .errors import BudgetExceededError, CallError, MissingKeyError, MmaiError
 from .fallback import MOST_ATTEMPTS, Run, reason_of
-from .keeping import Parse
-from .markup import clean_text
 from .pricing import price
 from .purse import CAP_WORDS
 from .recording import check_key
 from .records import Checked, Completion, OnText, Request, Route, Usage
-from .redaction import redact
 from .routing import notes_on
 from .settings import ModelSpec, Settings
 from .tokens import estimate_messages
-from .values import one_line
 from .walk import Checking, Walk
 
 __all__ = ["Ways", "checked", "checking_of", "said_of_check"]
@@ -38,12 +35,6 @@ MOST_STEPS = 2
 
 MOST_OPINIONS = 2
 """Models that are tried, one after the other, for a second opinion."""
-
-MOST_REASONS = 5
-"""Findings that are told of one answer."""
-
-LONGEST_REASON = 120
-"""Characters of a reason; it may quote the answer."""
 
 
 @dataclass(frozen=True)
@@ -128,23 +119,12 @@ def checked(walk: Walk, completion: Completion, ways: Ways) -> tuple[Walk, Compl
 def _standing(checking: Checking) -> tuple[Walk, Completion]:
     """The last answer; one before it where only that is whole and fits the schema."""
     last, theirs = checking.stood[-1]
-    flaw = _flaw(last, theirs)
+    flaw = flaw_of(theirs, last.parse)
     for walk, completion in reversed(checking.stood[:-1] if flaw else ()):
-        if not _flaw(walk, completion):
+        if not flaw_of(completion, walk.parse):
             _keep(walk, completion, f"not escalated: the answer of {theirs.model} {flaw}")
             return walk, completion
     return last, theirs
-
-
-def _flaw(walk: Walk, completion: Completion) -> str:
-    """Why an answer must not take the place of one without a flaw; "" where it may."""
-    cut = {
-        "length": "was cut at the limit on tokens",
-        "content_filter": "was stopped by the content filter",
-    }
-    if flaw := cut.get(completion.finish_reason or ""):
-        return flaw
-    return "does not fit the schema" if _misfit(walk.parse, completion) else ""
 
 
 def _is_cut_by_the_caller(walk: Walk, completion: Completion) -> bool:
@@ -153,65 +133,28 @@ def _is_cut_by_the_caller(walk: Walk, completion: Completion) -> bool:
     return completion.finish_reason == "length" and limited
 
 
-def _misfit(parse: Parse | None, completion: Completion) -> str:
-    """Why an answer does not have the value that was asked for; "" where it has."""
-    try:
-        _ = None if parse is None else parse(completion)
-    except SchemaMismatchError as error:
-        return str(error)
-    return ""
-
-
-# -- looking at an answer
-
-
 def _assessed(walk: Walk, completion: Completion) -> Checked:
-    """What the local checks make of an answer; one that breaks costs no answer."""
-    from .checks import Question, assess
-
-    request, checking = walk.request, walk.checking
-    plain = Checked(completion, walk.route.tier, passed=True)
-    if misfit := _misfit(walk.parse, completion):
-        return replace(plain, passed=False, doubt=1.0, reasons=(_said(misfit),))
-    schema = {} if request.schema is None and request.format == "json" else request.schema
-    names = None if checking is None else checking.names
-    question = Question(request.prompt, schema, completion.finish_reason, names)
+    """What the local checks make of an answer; a check that breaks costs no answer."""
+    tier, names = walk.route.tier, walk.checking.names if walk.checking else None
     try:
-        found = assess(completion.text, question)
+        return assessed(walk.request, completion, walk.parse, tier=tier, names=names)
     except Exception as error:
-        return _broken(walk, plain, error)
-    reasons = tuple(_said(finding.reason) for finding in found.findings[:MOST_REASONS])
-    return replace(plain, passed=not found.fails, doubt=found.doubt, reasons=reasons)
+        return _broken(walk, Checked(completion, tier, passed=True), error)
 
 
 def _compared(walk: Walk, found: Checked, ways: Ways) -> Checked:
     """What is made of an answer once a second model has answered, too."""
-    from .checks import agree
-
-    opinion = _second_opinion(walk, found.completion, ways)
-    if opinion is None:
-        return found
-    found = replace(found, opinion=opinion)
+    found = replace(found, opinion=_second_opinion(walk, found.completion, ways))
     try:
-        same = agree(found.completion.text, opinion.text, walk.request.prompt)
+        return compared(found, walk.request.prompt)
     except Exception as error:
         return _broken(walk, found, error)
-    if same is not False:
-        return found
-    words = f"{found.completion.model} and {opinion.model} disagree"
-    return replace(found, passed=False, reasons=(_said(words), *found.reasons))
 
 
 def _broken(walk: Walk, found: Checked, error: Exception) -> Checked:
     log.warning("a check of an answer broke", exc_info=error)
     walk.notes += (f"not checked: the check broke ({type(error).__name__})",)
     return found
-
-
-def _said(words: str) -> str:
-    """A reason as it may be shown and kept: one short line, no secret and no control code in it."""
-    line = one_line(redact(clean_text(words)))
-    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"
 
 
 # -- a second opinion
@@ -304,7 +247,7 @@ def _asked_higher(walk: Walk, found: Checked, ways: Ways) -> tuple[Walk, Complet
                 higher.run.errors[:0] = run.errors
                 return higher, completion
     except MmaiError as error:  # of a route: the prompt fits no model of the tier
-        whys.append(_said(str(error)))
+        whys.append(said(str(error)))
     words = "; ".join(whys) or "no other model of a stronger tier is at hand"
     _keep(walk, found.completion, f"not escalated: {words}", taken=bool(checking.failed))
     return None
@@ -407,5 +350,5 @@ def _keep(walk: Walk, completion: Completion, words: str, *, taken: bool = True)
 def _why(error: MmaiError, model: str) -> str:
     """Why nothing came of the models that begin with this one."""
     if isinstance(error, BudgetExceededError):
-        return _said(f"{error.model or model} {error.why}")
-    return _said(f"{model}: {reason_of(error)}" if isinstance(error, CallError) else str(error))
+        return said(f"{error.model or model} {error.why}")
+    return said(f"{model}: {reason_of(error)}" if isinstance(error, CallError) else str(error))

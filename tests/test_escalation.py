@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from support.scripted import URL, USAGE, Scripted
 
-from mmai_nb import checks, escalation
+from mmai_nb import assessing, checks
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import OfflineError, RateLimitError, SchemaMismatchError, TruncatedStreamError
@@ -566,7 +566,7 @@ def test_an_escalated_answer_can_be_pickled(build):
 
 def test_reasons_show_no_secret_and_no_control_code():
     key = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4zAb7cDe"
-    said = escalation._said(f"it uses {key}\x1b[31m\n{'x' * 500}")
+    said = assessing.said(f"it uses {key}\x1b[31m\n{'x' * 500}")
     assert key not in said
     assert "\x1b" not in said
     assert "\n" not in said
