@@ -12,7 +12,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     5  client recording remembering transfer assessing
     4  saving comparison fallback purse keeping options routing offline texts wire
     4  planning thresholds
-    3  pricing settings side_by_side ledger
+    3  pricing settings side_by_side ledger calibration
     2  braces charts checks complexity demo exchanges specs caching reading holds
     2  price_data plan_page
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys

@@ -8,6 +8,8 @@ Two kinds of weights stand side by side. Those of `Weights` that have a value he
 priors for length and code, and for all that exam questions do not show. The others and the bias are
 fitted on public data; they are read from data/complexity.json, and what they were fitted on, how
 well they do and what they cannot do stands beside it in data/complexity.md.
+
+What a user's own votes add to the weights comes as offsets; see calibration.py.
 """
 
 from __future__ import annotations
@@ -15,15 +17,23 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
 from .records import Complexity
-from .signals import read_signals
+from .signals import read_signals, read_words
 
-__all__ = ["FITTED", "Weights", "fitted_weights", "score", "with_fitted"]
+__all__ = [
+    "FITTED",
+    "Weights",
+    "fitted_weights",
+    "score",
+    "with_fitted",
+    "with_offsets",
+    "words_part",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,9 @@ class Weights:
 FITTED = ("bias", "names", "brackets", "quantities")
 """The weights that data/complexity.json holds."""
 
+MOST_WORDS = 1.5
+"""What the words of a prompt may add, or take away, before the logistic."""
+
 _WHY = {
     "ask": "asks to explain or write",
     "hard": "asks to analyse or design",
@@ -76,6 +89,7 @@ _WHY = {
     "names": "many names or sentences",
     "brackets": "many brackets",
     "quantities": "compares quantities",
+    "words": "words of prompts you voted on",
 }
 _WORTH_TELLING = 0.2  # of the sum before the logistic
 _LONG = math.log1p(600 / 80)  # the signal of 600 letters, 150 tokens
@@ -90,6 +104,8 @@ def score(
     format: str = "markdown",
     again: int = 0,
     weights: Weights | None = None,
+    offsets: Mapping[str, float] | None = None,
+    words: Mapping[int, float] | None = None,
 ) -> Complexity:
     """How hard a prompt looks: 0 trivial … 1 hard, to 4 digits, with up to three reasons in words.
 
@@ -103,13 +119,51 @@ def score(
         format: how the answer is wanted; code and json weigh a little.
         again: how often the same was asked before and not answered well.
         weights: what each signal counts; the fitted weights where not given.
+        offsets: what is added to the weights, by their names.
+        words: what is added for words, by their numbers.
     """
-    chosen = weights or fitted_weights()
+    weights = weights or fitted_weights()
     signals = read_signals(text, data, frames=frames, format=format, again=again)
-    parts = {name: getattr(chosen, name) * value for name, value in signals.items() if value}
-    z = max(-50.0, min(50.0, chosen.bias + sum(parts.values())))
-    value = round(1 / (1 + math.exp(-z)), 4)
-    return Complexity(value, _reasons(parts, signals, len(text), z))
+    seen = {name: value for name, value in signals.items() if value}
+    shipped = _logistic(_sum(weights, seen)) if offsets or words else None
+    chosen = with_offsets(weights, offsets) if offsets else weights
+    parts = {name: getattr(chosen, name) * value for name, value in seen.items()}
+    if words:
+        parts["words"] = words_part(words, read_words(text))
+    z = chosen.bias + sum(parts.values())
+    return Complexity(_logistic(z), _reasons(parts, signals, len(text), z), seen, shipped)
+
+
+def words_part(weights: Mapping[int, float], words: Sequence[int]) -> float:
+    """What the words of a prompt add before the logistic, at most MOST_WORDS either way."""
+    if not words:
+        return 0.0
+    part = sum([weights.get(number, 0.0) for number in words]) / math.sqrt(len(words))
+    return max(-MOST_WORDS, min(MOST_WORDS, part))
+
+
+def _sum(weights: Weights, signals: Mapping[str, float]) -> float:
+    parts: float = sum([getattr(weights, name) * n for name, n in signals.items()])
+    return weights.bias + parts
+
+
+def _logistic(z: float) -> float:
+    return round(1 / (1 + math.exp(-max(-50.0, min(50.0, z)))), 4)
+
+
+def with_offsets(weights: Weights, offsets: Mapping[str, float]) -> Weights:
+    """The weights with these added; one that may not be negative stays at 0.
+
+    Raises:
+        ValueError: there is no such weight.
+    """
+    moved = {}
+    for name, offset in offsets.items():
+        if name not in Weights.__dataclass_fields__:
+            raise ValueError(f"there is no weight {name[:40]!r}")
+        value = getattr(weights, name) + offset
+        moved[name] = value if name in ("bias", "opening") else max(0.0, value)
+    return replace(weights, **moved)
 
 
 @cache

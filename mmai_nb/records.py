@@ -72,6 +72,7 @@ class Request:
         prefer: the cost dial for this request, checked; None: as the settings say.
         frames: how many DataFrames stand in the prompt (a routing signal).
         again: how often the same was asked before and not answered well (a routing signal).
+        without: models whose answer was found poor: left out while there are others.
     """
 
     messages: tuple[Message, ...]
@@ -90,6 +91,7 @@ class Request:
     prefer: str | float | None = None
     frames: int = 0
     again: int = 0
+    without: tuple[str, ...] = ()
 
     @property
     def prompt(self) -> str:
@@ -99,10 +101,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """How hard a prompt looks: score from 0 (trivial) to 1, and its main reasons in words."""
+    """How hard a prompt looks: score from 0 (trivial) to 1, and its main reasons in words.
+
+    Attributes:
+        signals: what was counted in the prompt, by name, without the zeros; no text.
+        shipped: the score without a calibration; None where none is in force.
+    """
 
     score: float
     reasons: tuple[str, ...] = ()
+    signals: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
+    shipped: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,8 @@ class Situation:
         bounds: up to which complexity each tier serves, in place of the tiers' own `up_to`; the
             last is 1, one below 0 leaves its tier out. Empty: as the tiers say.
         bounds_from: why these bounds hold, in words.
+        offsets: what the user's votes add to the weights of the score, by their names.
+        words: what they add for words, by the numbers of `read_words`.
     """
 
     open_breakers: frozenset[str] = frozenset()
@@ -139,6 +150,8 @@ class Situation:
     money: Outlook | None = None
     bounds: tuple[float, ...] = ()
     bounds_from: str = ""
+    offsets: Mapping[str, float] = field(default_factory=dict)
+    words: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

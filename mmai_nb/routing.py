@@ -24,7 +24,7 @@ from .settings import Settings, Tier
 from .tokens import estimate_messages
 from .values import one_line, shown
 
-__all__ = ["choose_route", "notes_on"]
+__all__ = ["choose_route", "notes_on", "score_of", "written_in"]
 
 FEWEST_WORDS = 2
 """A prompt with fewer words around its data is no instruction: the data itself is what is asked."""
@@ -57,6 +57,7 @@ def choose_route(request: Request, settings: Settings, situation: Situation) -> 
         UnknownModelError: there is no such model, or more than one.
     """
     draft = _first_draft(request, settings, situation)
+    draft = _without_poor(draft, request)
     draft = _within_windows(draft, request, settings, situation)
     draft = _json_first(draft, request, settings)
     draft = _without_open_breakers(draft, request, situation)
@@ -87,24 +88,38 @@ def _first_draft(request: Request, settings: Settings, situation: Situation) -> 
         )
     if tier is not None:
         return _tier_draft(settings.tier(tier), f"tier {tier} as asked", request, settings)
+    found = score_of(request, situation)
+    bounds = situation.bounds or tuple(tier.up_to for tier in settings.tiers)
+    chosen = settings.tiers[tier_at(found.score, bounds)]
+    reasons = found.reasons
+    if found.shipped is not None and found.shipped != found.score:
+        reasons = (*reasons, f"{found.shipped:.2f} before your votes")
+    said = f" ({', '.join(reasons)})" if reasons else ""
+    why = f"auto: complexity {found.score:.2f} -> {chosen.name}{said}"
+    draft = _tier_draft(chosen, why, request, settings)
+    told = tuple(filter(None, (why, situation.bounds_from)))
+    draft = replace(draft, reasons=told, complexity=found, bounds=bounds)
+    return draft if situation.money is None else _affordable(draft, request, settings, situation)
+
+
+def written_in(request: Request) -> tuple[str, str]:
+    """What is asked in the user's own words, and the data that stands in it."""
     written, data = split_data(request.prompt)
-    if len(written.split()) < FEWEST_WORDS:
-        written, data = request.prompt, ""
-    found = score(
+    return (request.prompt, "") if len(written.split()) < FEWEST_WORDS else (written, data)
+
+
+def score_of(request: Request, situation: Situation) -> Complexity:
+    """How hard a request looks, with what the user's votes say of it."""
+    written, data = written_in(request)
+    return score(
         written,
         data=data,
         frames=request.frames,
         format=request.format,
         again=request.again,
+        offsets=situation.offsets,
+        words=situation.words,
     )
-    bounds = situation.bounds or tuple(tier.up_to for tier in settings.tiers)
-    chosen = settings.tiers[tier_at(found.score, bounds)]
-    said = f" ({', '.join(found.reasons)})" if found.reasons else ""
-    why = f"auto: complexity {found.score:.2f} -> {chosen.name}{said}"
-    draft = _tier_draft(chosen, why, request, settings)
-    reasons = tuple(filter(None, (why, situation.bounds_from)))
-    draft = replace(draft, reasons=reasons, complexity=found, bounds=bounds)
-    return draft if situation.money is None else _affordable(draft, request, settings, situation)
 
 
 def _affordable(
@@ -146,6 +161,18 @@ def _tier_for_money(at: int, settings: Settings, money: Outlook) -> tuple[int, s
                 why += f"{format_usd(money.left / NANO)} left"
             return tier, why
     return below, why
+
+
+def _without_poor(draft: _Draft, request: Request) -> _Draft:
+    """Without the models whose answer to the same was found poor, while there are others.
+
+    They are not told as left out: a kept answer of theirs would stand in.
+    """
+    chain = tuple(name for name in draft.chain if name not in request.without)
+    if not chain or chain == draft.chain:
+        return draft
+    poor = ", ".join(name for name in draft.chain if name in request.without)
+    return replace(draft, chain=chain, reasons=(*draft.reasons, f"{poor} answered poorly"))
 
 
 def _means_a_tier(name: str, settings: Settings) -> bool:

@@ -14,14 +14,19 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from itertools import pairwise
 
 from .vocabulary import MEANINGS, TERMS, UNSPACED, VERBS
 
-__all__ = ["READ", "read_signals", "sample"]
+__all__ = ["READ", "WORD_NUMBERS", "read_signals", "read_words", "sample"]
 
 READ = 20_000
 """How many characters of a text are read at most."""
+
+WORD_NUMBERS = 512
+"""So many numbers stand for all words; hundreds share each, so that none can be told from it."""
+_WORD = re.compile(r"[^\W\d_]{2,}")
 
 _WIDE = re.compile("[\u1100-\u11ff\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff]+")
 _MORE_PER_WIDE = 2  # a Chinese, Japanese or Korean character says as much as three Latin letters
@@ -152,6 +157,13 @@ def read_signals(
         "brackets": math.log1p(marks["brackets"]),
         "quantities": math.log1p(hits["quantity"]),
     }
+
+
+def read_words(text: str) -> tuple[int, ...]:
+    """The numbers of the words in a text, each once; the same on every machine."""
+    words = set(_WORD.findall(sample(text)[0].lower()))
+    crc = zlib.crc32
+    return tuple(sorted({crc(w.encode("utf-8", "replace")) % WORD_NUMBERS for w in words}))
 
 
 def sample(text: str) -> tuple[str, int]:

@@ -1,0 +1,543 @@
+"""What a user's votes teach the router: a small correction of the score, and bounds of the tiers.
+
+The score estimates how likely the cheapest tier's answer is not good enough. Two kinds of votes
+teach two things. A vote on one answer tells how often a tier is good enough: it moves the level, no
+more. Only who saw a cheaper and a dearer answer to the same prompt knows which prompts are worth
+the dearer one: such pairs teach what the signals count. (On public data, ranking prompts by single
+votes sends what no model can answer to the dearest one, and is worse than no votes at all.)
+
+Everything is pulled towards no change, by as much as some twenty votes say; everything is bounded;
+and a correction counts as a help only where it foretells votes that it was not fitted on.
+
+Pure: no file, no clock. numpy is imported when something is fitted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+from .complexity import Weights, fitted_weights, with_offsets, words_part
+from .signals import WORD_NUMBERS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "FEWEST",
+    "FEWEST_FOR_WORDS",
+    "FEWEST_PAIRS",
+    "LEARNED",
+    "Calibration",
+    "Figures",
+    "Label",
+    "calibrate",
+    "fit",
+]
+
+FEWEST = 20
+"""Votes below which nothing is fitted."""
+FEWEST_PAIRS = 20
+"""Pairs of answers below which the weights of the score stay as they are."""
+FEWEST_FOR_WORDS = 50
+"""Pairs below which they move by one factor for all, and words count nothing."""
+
+How = Literal["level", "scale", "words"]
+HOWS: tuple[How, ...] = ("level", "scale", "words")
+
+VERSION = 1
+FREE = 1e3
+FOLDS = 5
+LEVEL_SPREAD = 0.5
+"""How far, before the logistic, the level and the bounds are expected to be off."""
+SCALE_SPREAD = 0.5
+"""The same for a factor on all weights."""
+WEIGHT_SPREAD = 0.15
+"""The same for each weight."""
+WORD_SPREAD = 0.5
+"""The same for each number of words, in prompts of one word."""
+MOST_LEVEL = 1.5
+LEAST_SCALE, MOST_SCALE = -0.9, 0.5
+MOST_WEIGHT = 0.6
+MOST_WORD = 3.0
+MOST_BIAS = 8.0
+SMALLEST_WORD = 0.005
+"""What no number of votes moves them beyond."""
+LEARNED = tuple(
+    name for name in Weights.__dataclass_fields__ if name not in ("bias", "output", "again")
+)
+"""The weights that pairs move. The others are about how something was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is known of one prompt.
+
+    Attributes:
+        signals: what `read_signals` counts in it; what is missing is 0.
+        words: the numbers of its words; empty where they were not kept.
+        tier: the place of the tier that was judged, the cheaper one of a pair; 0 is the cheapest.
+        enough: whether its answer was good enough; None where nobody can tell.
+        gain: of a pair, 1 where the dearer answer was better, 0.5 where neither was, 0 where the
+            cheaper one was; None where only one answer was seen.
+    """
+
+    signals: Mapping[str, float]
+    tier: int = 0
+    enough: bool | None = None
+    gain: float | None = None
+    words: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How well votes are foretold that were not fitted on, before and after.
+
+    Attributes:
+        votes: how many of them say whether a tier was good enough.
+        right_before, right_after: the share that went to the right side of the tier's bound.
+        loss_before, loss_after: mean log-loss; lower is better, 0.69 is a coin.
+        loss_error: standard error of what they differ by.
+        gain: how much better it is foretold when the dearer answer is better, in log-loss;
+            `gain_error` its standard error.
+        pairs: how many pairs of answers there are.
+        ranks_before, ranks_after: how often, of two prompts of which only one was worth the dearer
+            answer, that one has the higher score; 0.5 is a coin, None without both kinds.
+    """
+
+    votes: int = 0
+    right_before: float = 0.0
+    right_after: float = 0.0
+    loss_before: float = 0.0
+    loss_after: float = 0.0
+    loss_error: float = 0.0
+    gain: float = 0.0
+    gain_error: float = 0.0
+    pairs: int = 0
+    ranks_before: float | None = None
+    ranks_after: float | None = None
+
+    @property
+    def helps(self) -> bool:
+        """Whether it foretells one thing better by more than the standard error, neither worse."""
+        better = self.loss_before - self.loss_after
+        return (better > self.loss_error and self.gain >= -self.gain_error) or (
+            self.gain > self.gain_error > 0 and better >= -self.loss_error
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was learned from votes.
+
+    Attributes:
+        offsets: what is added to the weights of the score, by their names.
+        words: what is added for words, by their numbers.
+        bounds: up to which score each tier serves; they hold for the tiers they were made for.
+        tiers: names of those tiers; `up_to` their own bounds.
+        level: how far the usual prompt is moved before the logistic.
+        votes: how many taught something.
+        created: seconds since the epoch.
+        figures: before and after.
+    """
+
+    offsets: Mapping[str, float]
+    words: Mapping[int, float] = field(default_factory=dict)
+    bounds: tuple[float, ...] = ()
+    tiers: tuple[str, ...] = ()
+    up_to: tuple[float, ...] = ()
+    level: float = 0.0
+    votes: int = 0
+    created: float = 0.0
+    figures: Figures = field(default_factory=Figures)
+
+    def bounds_for(self, tiers: Sequence[str], up_to: Sequence[float]) -> tuple[float, ...]:
+        """Its bounds, if these are the tiers that they were made for and they differ; else ()."""
+        same = (tuple(tiers), tuple(up_to)) == (self.tiers, self.up_to)
+        return self.bounds if same and self.bounds != self.up_to else ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for a file; the inverse of `from_json`."""
+        words = {str(number): weight for number, weight in self.words.items()}
+        return {"version": VERSION, **asdict(self), "words": words}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Calibration:
+        """A calibration from what `as_json` gave, whoever wrote it.
+
+        Raises:
+            ValueError: it is no such data, of another version, or moves more than votes may.
+        """
+        if data.get("version") != VERSION:
+            raise ValueError(f"its version is not {VERSION}")
+        try:
+            given = {name: data[name] for name in cls.__dataclass_fields__}
+            figures = {
+                name: None if value is None else float(value)
+                for name, value in given["figures"].items()
+            }
+            made = cls(
+                offsets={str(name): _number(value) for name, value in given["offsets"].items()},
+                words={int(n): _number(weight) for n, weight in given["words"].items()},
+                bounds=tuple(map(_number, given["bounds"])),
+                tiers=tuple(map(str, given["tiers"])),
+                up_to=tuple(map(_number, given["up_to"])),
+                level=_number(given["level"]),
+                votes=int(given["votes"]),
+                created=_number(given["created"]),
+                figures=Figures(**figures),  # type: ignore[arg-type]
+            )
+        except (AttributeError, KeyError, OverflowError, TypeError) as error:
+            raise ValueError("it is no calibration") from error
+        _check(made)
+        return made
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("it holds what is no number")
+    return float(value)
+
+
+def _check(made: Calibration) -> None:
+    """Refuse what `fit` cannot have given.
+
+    Raises:
+        ValueError: it is.
+    """
+    weights = fitted_weights()
+    for name, offset in made.offsets.items():
+        if name not in (*LEARNED, "bias"):
+            raise ValueError(f"there is no weight {name[:40]!r} to move")
+        if abs(offset) > _most(name, weights) + 1e-6:
+            raise ValueError(f"{name} is moved by {offset:+.2f}, more than votes may")
+    for number, weight in made.words.items():
+        if not 0 <= number < WORD_NUMBERS or abs(weight) > MOST_WORD:
+            raise ValueError("it moves words by more than votes may")
+    bounds = made.bounds
+    if not len(bounds) == len(made.tiers) == len(made.up_to):
+        raise ValueError("it has another number of bounds than of tiers")
+    if bounds and (not all(0 < b <= 1 for b in bounds) or bounds[-1] != 1):
+        raise ValueError("its bounds do not end at 1")
+    if any(low >= high for low, high in pairwise(bounds)):
+        raise ValueError("its bounds do not rise")
+
+
+def _most(name: str, weights: Weights) -> float:
+    """How far a weight may be moved; the bias also makes up for what the other weights move."""
+    return MOST_BIAS if name == "bias" else abs(getattr(weights, name)) + MOST_WEIGHT
+
+
+# -- fitting
+
+
+def calibrate(
+    labels: Sequence[Label], up_to: Sequence[float], weights: Weights | None = None
+) -> tuple[Calibration, Figures]:
+    """What the labels teach, as far as cross-validation says that it helps, and the figures.
+
+    The weights of the signals move only where that foretells votes better than moving the level
+    alone; `Figures.helps` tells whether any of it does.
+
+    Args:
+        labels: what is known; at least FEWEST that say whether a tier was good enough.
+        up_to: the bounds of the tiers as they are set; the last is 1.
+        weights: what each signal counts without the votes; default: as shipped.
+    """
+    weights = weights or fitted_weights()
+    folds = [_fold(label) for label in labels]
+    told: dict[How, list[_Told]] = {tried: [] for tried in HOWS}
+    plain: list[_Told] = []
+    for number in range(FOLDS):
+        train = [one for one, fold in zip(labels, folds, strict=True) if fold != number]
+        test = [one for one, fold in zip(labels, folds, strict=True) if fold == number]
+        none = Calibration({}, bounds=tuple(up_to))
+        plain += _foretold(test, none, up_to, weights, _gain_level(train, none, weights))
+        for tried in HOWS:
+            made = fit(train, up_to, weights, how=tried)
+            level = _gain_level(train, made, weights)
+            told[tried] += _foretold(test, made, up_to, weights, level)
+    how: How = "scale" if _figures(told["level"], told["scale"]).helps else "level"
+    pairs = sum(label.gain is not None for label in labels)
+    if pairs >= FEWEST_FOR_WORDS and _ranks_better(told["scale"], told["words"]):
+        how = "words"
+    return fit(labels, up_to, weights, how=how), _figures(plain, told[how])
+
+
+def _ranks_better(before: Sequence[_Told], after: Sequence[_Told]) -> bool:
+    """Whether the gain of the dearer answer is foretold better, by more than half of its error."""
+    better, error = _gain_won(before, after)
+    return better > 0.5 * error
+
+
+def fit(
+    labels: Sequence[Label],
+    up_to: Sequence[float],
+    weights: Weights | None = None,
+    *,
+    how: How = "words",
+) -> Calibration:
+    """The correction that fits the labels best among those that move little.
+
+    Args:
+        labels: what is known; nothing moves without any.
+        up_to: the bounds of the tiers as they are set.
+        weights: what each signal counts without the votes; default: as shipped.
+        how: what may move: the "level" alone, with it the "scale" of all weights, or each of them
+            and those of "words" as well, as pairs say.
+    """
+    weights = weights or fitted_weights()
+    offsets, words = _shape(labels, weights, how)
+    judged = [label for label in labels if label.enough is not None and label.tier < len(up_to) - 1]
+    if not judged:
+        return Calibration({}, bounds=tuple(up_to))
+    moved = with_offsets(weights, offsets)
+    z = [_sum(moved, label, words) for label in judged]
+    shift = _mean([_sum(weights, label) for label in judged]) - _mean(z)
+    level, bounds = _level(judged, [one + shift for one in z], up_to)
+    offsets["bias"] = round(shift + level, 4)
+    return Calibration(offsets, words, bounds, level=round(level, 4), votes=len(judged))
+
+
+def _shape(
+    labels: Sequence[Label], weights: Weights, how: How
+) -> tuple[dict[str, float], dict[int, float]]:
+    """What pairs add to the weights: a factor on all of them, a little for each, and for words."""
+    import numpy as np
+
+    pairs = [label for label in labels if label.gain is not None]
+    if how == "level" or len(pairs) < FEWEST_PAIRS:
+        return {}, {}
+    counts = np.array([[label.signals.get(name, 0.0) for name in LEARNED] for label in pairs])
+    own = np.array([getattr(weights, name) for name in LEARNED])
+    z = weights.bias + counts @ own
+    shares, numbers = _word_shares(pairs)
+    even = counts - counts.mean(axis=0)
+    columns = np.column_stack([np.ones(len(pairs)), z - z.mean(), even, shares])
+    each = [WEIGHT_SPREAD] * len(LEARNED)
+    spread = np.array([FREE, SCALE_SPREAD, *each, *[WORD_SPREAD] * len(numbers)])
+    moving = columns.shape[1] if how == "words" else 2
+    found = np.zeros(columns.shape[1])
+    found[:moving] = _regression(columns[:, :moving], z, _gains(pairs), spread[:moving])
+    scale = float(np.clip(found[1], LEAST_SCALE, MOST_SCALE))
+    moved = scale * own + np.clip(found[2 : 2 + len(own)], -MOST_WEIGHT, MOST_WEIGHT)
+    for at, name in enumerate(LEARNED):
+        if name != "opening":
+            moved[at] = max(moved[at], -own[at])  # a signal never makes a prompt look easier
+    told = np.clip(found[2 + len(own) :], -MOST_WORD, MOST_WORD)
+    return (
+        {name: round(float(m), 4) for name, m in zip(LEARNED, moved, strict=True) if m},
+        {
+            n: round(float(w), 3)
+            for n, w in zip(numbers, told, strict=True)
+            if abs(w) > SMALLEST_WORD
+        },
+    )
+
+
+def _gains(pairs: Sequence[Label]) -> Floats:
+    import numpy as np
+
+    return np.array([label.gain for label in pairs], dtype=float)
+
+
+def _gain_level(labels: Sequence[Label], made: Calibration, weights: Weights) -> float:
+    """What to add to the score to foretell the gain of the dearer answer."""
+    import numpy as np
+
+    pairs = [label for label in labels if label.gain is not None]
+    if not pairs:
+        return 0.0
+    moved = with_offsets(weights, made.offsets)
+    z = np.array([_sum(moved, label, made.words) for label in pairs])
+    return float(_regression(np.ones((len(pairs), 1)), z, _gains(pairs), np.array([FREE]))[0])
+
+
+def _word_shares(pairs: Sequence[Label]) -> tuple[Floats, list[int]]:
+    """A row per pair, a column per number that stands in any of them; each row of length 1."""
+    import numpy as np
+
+    numbers = sorted({number for label in pairs for number in label.words})
+    places = {number: place for place, number in enumerate(numbers)}
+    shares = np.zeros((len(pairs), len(numbers)))
+    for row, label in zip(shares, pairs, strict=True):
+        if label.words:
+            row[[places[number] for number in label.words]] = 1 / math.sqrt(len(label.words))
+    return shares, numbers
+
+
+def _level(
+    judged: Sequence[Label], z: Sequence[float], up_to: Sequence[float]
+) -> tuple[float, tuple[float, ...]]:
+    """How much more often than the score says a tier fails, and the bounds after the first.
+
+    The first bound is how much risk the user takes, and stays. The others say how much more the
+    tiers above the first can do; votes on their answers tell that.
+    """
+    import numpy as np
+
+    cuts = [_logit(bound) for bound in up_to[:-1]]
+    tiers = np.array([label.tier for label in judged])
+    columns = np.zeros((len(judged), len(cuts)))
+    columns[:, 0] = 1.0
+    for tier in range(1, len(cuts)):
+        columns[tiers == tier, tier] = -1.0
+    ahead = np.array(z) - np.array([cuts[tier] - cuts[0] for tier in tiers])
+    failed = np.array([not label.enough for label in judged], dtype=float)
+    found = _regression(columns, ahead, failed, np.full(len(cuts), LEVEL_SPREAD))
+    found = np.clip(found, -MOST_LEVEL, MOST_LEVEL)
+    bounds = [float(up_to[0])]
+    for cut, moved in zip(cuts[1:], found[1:], strict=True):
+        bounds.append(max(bounds[-1] + 0.01, min(0.99, round(_logistic(cut + float(moved)), 4))))
+    return float(found[0]), (*bounds, 1.0) if max(bounds) < 1 else tuple(map(float, up_to))
+
+
+def _regression(columns: Floats, ahead: Floats, target: Floats, spread: Floats) -> Floats:
+    """Logistic regression beside a fixed part, each weight drawn to 0 by its spread."""
+    import numpy as np
+
+    weights = np.zeros(columns.shape[1])
+    pull = 1 / spread**2
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(ahead + columns @ weights, -30, 30)))
+        slope = columns.T @ (p - target) + pull * weights
+        curve = (columns * (p * (1 - p))[:, None]).T @ columns + np.diag(pull)
+        step = np.linalg.solve(curve, slope)
+        step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))  # never far at once
+        weights -= step
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return weights
+
+
+# -- measuring
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was said of one label before it was seen.
+
+    `chance` that the tier fails, `goes_up`: the side of its bound, `gain` of the dearer answer.
+    """
+
+    label: Label
+    score: float
+    chance: float
+    goes_up: bool
+    gain: float
+
+    @property
+    def loss(self) -> float:
+        return _loss(self.chance, float(not self.label.enough))
+
+    @property
+    def gain_loss(self) -> float:
+        return _loss(self.gain, self.label.gain or 0.0)
+
+    @property
+    def right(self) -> bool:
+        return self.goes_up != self.label.enough
+
+
+def _loss(said: float, seen: float) -> float:
+    said = min(max(said, 1e-6), 1 - 1e-6)
+    return -seen * math.log(said) - (1 - seen) * math.log(1 - said)
+
+
+def _foretold(
+    labels: Sequence[Label],
+    made: Calibration,
+    up_to: Sequence[float],
+    weights: Weights,
+    gain_level: float = 0.0,
+) -> list[_Told]:
+    moved = with_offsets(weights, made.offsets)
+    bounds, told = made.bounds, []
+    for label in labels:
+        if label.tier >= len(up_to) - 1:
+            continue
+        z = _sum(moved, label, made.words)
+        better = _logit(bounds[label.tier]) - _logit(bounds[0])
+        up = _logistic(z) > bounds[label.tier]
+        told.append(_Told(label, z, _logistic(z - better), up, _logistic(z + gain_level)))
+    return told
+
+
+def _figures(before: Sequence[_Told], after: Sequence[_Told]) -> Figures:
+    judged = [
+        (was, now) for was, now in zip(before, after, strict=True) if was.label.enough is not None
+    ]
+    if not judged:
+        return Figures()
+    won = [was.loss - now.loss for was, now in judged]
+    gain, gain_error = _gain_won(before, after)
+    return Figures(
+        votes=len(won),
+        right_before=_mean([was.right for was, _ in judged]),
+        right_after=_mean([now.right for _, now in judged]),
+        loss_before=_mean([was.loss for was, _ in judged]),
+        loss_after=_mean([now.loss for _, now in judged]),
+        loss_error=_error(won),
+        gain=gain,
+        gain_error=gain_error,
+        pairs=sum(one.label.gain is not None for one in before),
+        ranks_before=_ranks(before),
+        ranks_after=_ranks(after),
+    )
+
+
+def _gain_won(before: Sequence[_Told], after: Sequence[_Told]) -> tuple[float, float]:
+    """By how much less the gain of pairs comes as a surprise, and the standard error of it."""
+    pairs = zip(before, after, strict=True)
+    won = [was.gain_loss - now.gain_loss for was, now in pairs if was.label.gain is not None]
+    return (_mean(won), _error(won)) if len(won) >= FEWEST_PAIRS else (0.0, 0.0)
+
+
+def _ranks(told: Sequence[_Told]) -> float | None:
+    """Of pairs: how often what was worth the dearer answer has a higher score than what was not."""
+    worth = [one.score for one in told if one.label.gain == 1]
+    others = [one.score for one in told if one.label.gain is not None and one.label.gain < 1]
+    if not worth or not others:
+        return None
+    won = sum((a > b) + 0.5 * (a == b) for a in worth for b in others)
+    return won / (len(worth) * len(others))
+
+
+def _fold(label: Label) -> int:
+    """The same for prompts that look the same, on every machine."""
+    import zlib
+
+    seen = sorted((name, round(value, 3)) for name, value in label.signals.items() if value)
+    return zlib.crc32(repr(seen).encode()) % FOLDS
+
+
+def _sum(weights: Weights, label: Label, words: Mapping[int, float] | None = None) -> float:
+    """What stands before the logistic."""
+    signals = label.signals.items()
+    z: float = weights.bias + sum([getattr(weights, name) * value for name, value in signals])
+    return z + words_part(words, label.words) if words else z
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _error(values: Sequence[float]) -> float:
+    """The standard error of their mean."""
+    mean, count = _mean(values), len(values)
+    spread = math.sqrt(sum((one - mean) ** 2 for one in values) / max(count - 1, 1))
+    return spread / math.sqrt(count)
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def _logistic(z: float) -> float:
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, z))))
