@@ -5,13 +5,13 @@ The plan of the house. A module imports only from floors below its own; a test h
    12  magic completion
    11  commands
    10  display panels api cell_line traits
-    9  engine shelf
+    9  engine shelf feedback calibrating
     8  escalation
     7  walk
     6  resources replaying
-    5  client recording remembering transfer assessing
+    5  client recording remembering transfer assessing votes
     4  saving comparison fallback purse keeping options routing offline texts wire
-    4  planning thresholds
+    4  planning thresholds learned
     3  pricing settings side_by_side ledger calibration
     2  braces charts checks complexity demo exchanges specs caching reading holds
     2  price_data plan_page
@@ -42,9 +42,11 @@ if TYPE_CHECKING:
         ask,
         astream,
         budget,
+        calibrate,
         compare,
         configure,
         costs,
+        escalate,
         export_answers,
         export_costs,
         forget,
@@ -52,7 +54,9 @@ if TYPE_CHECKING:
         import_answers,
         last,
         on_alert,
+        retry,
         summary,
+        vote,
         win_rates,
     )
     from .api import plan as route
@@ -67,9 +71,11 @@ __all__ = [
     "ask",
     "astream",
     "budget",
+    "calibrate",
     "compare",
     "configure",
     "costs",
+    "escalate",
     "export_answers",
     "export_costs",
     "forget",
@@ -77,8 +83,10 @@ __all__ = [
     "import_answers",
     "last",
     "on_alert",
+    "retry",
     "route",
     "summary",
+    "vote",
     "win_rates",
 ]
 
@@ -94,9 +102,11 @@ _WHERE = {
             "ask",
             "astream",
             "budget",
+            "calibrate",
             "compare",
             "configure",
             "costs",
+            "escalate",
             "export_answers",
             "export_costs",
             "forget",
@@ -104,8 +114,10 @@ _WHERE = {
             "import_answers",
             "last",
             "on_alert",
+            "retry",
             "summary",
             "update_prices",
+            "vote",
             "win_rates",
         )
     },

@@ -14,10 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .answer import Answer
+from .calibrating import Report
+from .calibrating import act as calibrate_by
 from .cancel import Stopped, stops_with
 from .comparison import Comparison
 from .engine import default_engine
 from .errors import OptionError
+from .feedback import Voted
+from .feedback import escalate as ask_higher
+from .feedback import retry as ask_once_more
+from .feedback import vote as give_vote
 from .options import make_request
 from .planning import Plan
 from .pricing import PriceUpdate
@@ -36,9 +42,11 @@ __all__ = [
     "ask",
     "astream",
     "budget",
+    "calibrate",
     "compare",
     "configure",
     "costs",
+    "escalate",
     "export_answers",
     "export_costs",
     "forget",
@@ -47,8 +55,10 @@ __all__ = [
     "last",
     "on_alert",
     "plan",
+    "retry",
     "summary",
     "update_prices",
+    "vote",
     "win_rates",
 ]
 
@@ -387,6 +397,65 @@ def history(
         OptionError: a limit is negative, or a time is none.
     """
     return default_engine().history(words, limit=limit, model=model, tag=tag, since=since)
+
+
+def vote(word: str, answer: Answer | None = None) -> Voted:
+    """Say of an answer, by default the last one, whether it was good enough: "good" or "poor".
+
+    It is kept in the ledger, without any text, and `calibrate` learns from it; a second word on the
+    same answer replaces the first.
+
+    Raises:
+        MmaiError: there is no answer yet.
+        OptionError: it is another word, or no answer.
+    """
+    return give_vote(default_engine(), word, answer)
+
+
+def escalate(*, on_text: OnText | None = None) -> Answer:
+    """Ask the last question one tier up, as it was sent: the last answer was not good enough.
+
+    That is kept as a vote. A kept answer of the stronger tier will do.
+
+    Args:
+        on_text: called with each piece of text as it comes.
+
+    Raises:
+        MmaiError: nothing was asked yet, or what `ask` raises.
+        OptionError: there is no tier above.
+    """
+    engine = default_engine()
+    return ask_higher(engine, lambda r, parse: engine.answer(r, on_text, parse=parse))
+
+
+def retry(*, on_text: OnText | None = None) -> Answer:
+    """Ask the last question once more, as it was sent: the same route, a fresh answer.
+
+    Args:
+        on_text: called with each piece of text as it comes.
+
+    Raises:
+        MmaiError: nothing was asked yet, or what `ask` raises.
+    """
+    engine = default_engine()
+    return ask_once_more(engine, lambda r, parse: engine.answer(r, on_text, parse=parse))
+
+
+def calibrate(action: str = "fit", path: str | Path | None = None) -> Report:
+    """Fit the router to your votes: in force at once where cross-validation says that it helps.
+
+    What is given back shows what moved, before and after, and what it would have cost.
+
+    Args:
+        action: "fit"; "show" what is in force; "undo"; "force": in force even where it may not
+            help; "export" or "import" with the path of a file.
+        path: of that file.
+
+    Raises:
+        OptionError: there is no such action, or it cannot be done.
+        ConfigError: the calibration cannot be written.
+    """
+    return calibrate_by(default_engine(), action, path)
 
 
 def win_rates() -> DataFrame:

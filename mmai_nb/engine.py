@@ -48,7 +48,7 @@ from .records import (
     Situation,
     Usage,
 )
-from .remembering import Ended, cost_of, remember
+from .remembering import Ended, Turn, cost_of, remember
 from .replaying import (
     Hindrance,
     find_replay,
@@ -66,7 +66,8 @@ from .settings import ModelSpec, Settings, is_offline
 from .texts import Deleted
 from .tokens import estimate_messages
 from .values import shown, simple
-from .verdicts import Verdict, win_rates
+from .verdicts import Verdict, read_verdicts, win_rates
+from .votes import COMPARE, facts_of
 from .walk import Walk
 
 if TYPE_CHECKING:
@@ -102,7 +103,6 @@ class Engine(Resources):
     ) -> None:
         super().__init__(settings, call=call, ledger=ledger, cache=cache)
         self._sleep = sleep
-        self._last: Answer | None = None
 
     # -- the walk
 
@@ -141,11 +141,12 @@ class Engine(Resources):
             MmaiError: with `attempts` and, where something had come, `partial`.
             KeyboardInterrupt: what had come is in `last()`.
         """
-        walk = self._begin(request, on_text, tell)
+        walk = self._begin(self.asked_before(request), on_text, tell)
         walk.notes = (*notes, *notes_on(walk.route), *self.hints(request))
         walk.parse, walk.replays = parse or parser_of(request), not alone
         walk.checking = checking_of(request, walk.settings, walk.route, names=names, alone=alone)
         _hold_text(walk, retract)
+        self.turn = Turn(request, walk.parse, walk.recorder.call_id, walk.route)
         try:
             completion = self._obtain(walk)
             walk, completion = checked(walk, completion, Ways(self._obtain, self._other_route))
@@ -189,13 +190,17 @@ class Engine(Resources):
             made = asked[name]
             return self.answer(made.request, on_text, notes=made.notes, parse=parse, alone=True)
 
+        def keep(verdict: Verdict) -> None:
+            facts = facts_of(first.request, words=self.settings.log_text)
+            self.ledger.add_vote(COMPARE, None, verdict.as_json() | facts)
+
         return Comparison(
             prompt,
             models,
             ask,
             format=str(options.get("format") or self.settings.format),
             blind=blind,
-            keep=lambda verdict: self.ledger.add_vote("compare", None, verdict.as_json()),
+            keep=keep,
         )
 
     def is_resting(self, spec: ModelSpec) -> bool:
@@ -204,8 +209,8 @@ class Engine(Resources):
 
     def win_rates(self) -> DataFrame:
         """How the models fared in the user's votes on comparisons; see `verdicts.win_rates`."""
-        votes = self.ledger.votes("compare")
-        return win_rates([Verdict.from_json(data) for _, _, _, data in votes])
+        votes = self.ledger.votes(COMPARE)
+        return win_rates(read_verdicts(data for _, _, _, data in votes))
 
     def route(self, request: Request) -> Plan:
         """What would happen to the request, with tokens and cost estimated; nothing is sent."""
@@ -292,8 +297,8 @@ class Engine(Resources):
             else set[str]()
         )
         money = outlook(purse or self.purse_for(request), request, settings)
-        dialed = self.bounds(request, settings)
-        situation = Situation(frozenset(stopped), windows, money, *dialed)
+        known = self.lessons(request, settings)
+        situation = Situation(frozenset(stopped), windows, money, **known)
         return choose_route(request, settings, situation)
 
     def _other_route(self, walk: Walk, request: Request) -> Route:
@@ -469,10 +474,6 @@ class Engine(Resources):
         return answer
 
     # -- looking back
-
-    def last(self) -> Answer | None:
-        """The last answer of this engine, a partial one included."""
-        return self._last
 
     def costs(self, **options: Any) -> DataFrame:
         """One row per attempt; see `Ledger.frame`."""

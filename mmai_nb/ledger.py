@@ -127,10 +127,20 @@ class Ledger(Reading, Holding):
             self._complain(error)
 
     def votes(self, kind: str | None = None) -> list[tuple[float, str | None, str, dict[str, Any]]]:
-        """The votes, oldest first: time (epoch s), call_id, kind, data."""
+        """The votes, oldest first: time (epoch s), call_id, kind, data.
+
+        A row that cannot be read is left out, with a warning.
+        """
         found = self._read(lambda db, _: _vote_rows(db))
         rows = [row for row in (*found, *self._votes) if kind in (None, row[2])]
-        return [(ts, call_id, what, json.loads(data)) for ts, call_id, what, data in rows]
+        votes = [
+            (ts, call_id, what, data)
+            for ts, call_id, what, text in rows
+            if (data := _vote_data(text)) is not None
+        ]
+        if lost := len(rows) - len(votes):
+            warnings.warn(f"{lost} damaged votes in the ledger are left out", LedgerWarning, 2)
+        return votes
 
     def _reach(self, patience: float | None, pause: Callable[[float], None]) -> sqlite3.Connection:
         until = time.monotonic() + (PATIENCE if patience is None else patience)
@@ -392,6 +402,14 @@ def _vote_rows(db: sqlite3.Connection) -> list[tuple[float, str | None, str, str
     if not one(db, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'vote'"):
         return []
     return db.execute("SELECT ts, call_id, kind, data FROM vote ORDER BY ts, id").fetchall()
+
+
+def _vote_data(text: Any) -> dict[str, Any] | None:
+    try:
+        data = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def _row(attempt: Attempt) -> tuple[object, ...]:

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .answer import Answer
-    from .commands import Page
+    from .commands import Again, Page
     from .comparison import Comparison
     from .display import View
     from .engine import Engine
+    from .keeping import Parse
+    from .records import Request
 
 __all__ = ["MmaiMagics", "register", "unregister"]
 
@@ -102,7 +104,7 @@ class MmaiMagics(ConfiguredMagics):
     # -- %ai
 
     def _line(self, line: str) -> Any:
-        from .commands import command_for, near_command
+        from .commands import Again, command_for, near_command
 
         line = line.strip()
         if line.startswith("-- "):  # asked even if it looks like a command
@@ -111,6 +113,8 @@ class MmaiMagics(ConfiguredMagics):
         command = command_for(plain, self._engine_here, self.parser.page())
         if command is not None:
             value = command()
+            if isinstance(value, Again):
+                value = self._asked_again(value)
             return value if plain == line else None
         if hint := near_command(plain, lambda: self.engine):
             raise UsageError(f"{hint}; %ai -- {line[:40]} asks it as it is")
@@ -164,6 +168,30 @@ class MmaiMagics(ConfiguredMagics):
             brief=self.feedback == "quiet",
         )
         return self._deliver(answer, options)
+
+    def _asked_again(self, again: Again) -> Answer:
+        """The last question's next answer, shown like that of a cell."""
+        from .display import view_for
+
+        engine = self._engine_here()
+        form = engine.settings.format if engine.turn is None else engine.turn.request.format
+        view = view_for(self._ip, form, quiet=False)
+        on_text = view.text if engine.settings.stream else None
+
+        def ask(request: Request, parse: Parse | None) -> Answer:
+            return engine.answer(
+                request,
+                on_text,
+                tell=view.waiting,
+                retract=view.rejected,
+                parse=parse,
+                names=self.variables(),
+            )
+
+        answer: Answer = self._watched(view, lambda: again.run(ask))
+        verbose = self.feedback == "verbose"
+        view.done(answer, _details(answer) if verbose else "", brief=self.feedback == "quiet")
+        return self._deliver(answer, self.parser.parse_args(["-f", form]))
 
     def _compare(
         self, prompt: str, notes: tuple[str, ...], options: argparse.Namespace

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .answer import row_of
 from .errors import ChainExhaustedError
 from .exchanges import Exchange
+from .keeping import Parse
 from .records import NANO, Attempt, Completion, Message, Request, Route
 from .redaction import learn_secrets, redact
 
@@ -22,13 +23,30 @@ if TYPE_CHECKING:
     from .call_log import CallLog
     from .texts import Texts
 
-__all__ = ["Ended", "cost_of", "remember"]
+__all__ = ["Ended", "Turn", "cost_of", "remember"]
 
 MOST_KEPT = 1_000_000
 """Characters of one text in the history; the rest is cut, and says so."""
 
 MOST_LOGGED = 100_000
 """Characters of one text in the log file."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The last question, as long as the engine lives: what is asked again, or voted on.
+
+    Attributes:
+        request: as it was asked.
+        parse: what makes `answer.parsed`; None where there is nothing.
+        call_id: the ledger's.
+        route: where it went.
+    """
+
+    request: Request
+    parse: Parse | None
+    call_id: str
+    route: Route
 
 
 @dataclass(frozen=True)

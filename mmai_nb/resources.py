@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .answer import Answer
 from .caching import AnswerCache
 from .dial import Dial
 from .discovery.finder import Finder, Found
@@ -30,7 +31,9 @@ from .errors import (
 )
 from .fallback import Breakers
 from .interpolation import user_secret
+from .keeping import question_of
 from .keys import refusal
+from .learned import Learned
 from .ledger import Ledger
 from .offline import demo_models, demo_tiers, serve_demo
 from .pricing import PriceUpdate, update_prices
@@ -38,6 +41,7 @@ from .providers import LOCAL_SERVERS, is_loopback, local_model
 from .purse import Listeners, Purse, budget_frame
 from .recording import fingerprint, notebook_name
 from .records import Alert, Completion, OnText, Request
+from .remembering import Turn
 from .settings import (
     CacheSettings,
     ModelSpec,
@@ -86,6 +90,10 @@ class Resources:
         self.demo_tiers: list[dict[str, Any]] | None = None
         self._demo: dict[bool, tuple[Settings | None, Settings]] = {}
         self._lock = threading.RLock()
+        self._learned: dict[Path, Learned] = {}
+        self._poor: dict[str, int] = {}
+        self._last: Answer | None = None
+        self.turn: Turn | None = None
         self.breakers = Breakers()
         self.finder = Finder()
         self.listeners = Listeners()
@@ -295,11 +303,62 @@ class Resources:
             raise OptionError(f"on_alert takes a function, not {type(function).__name__}")
         return self.listeners.add(function)
 
+    # -- the last answer, and votes
+
+    def last(self) -> Answer | None:
+        """The last answer of this engine, a partial one included."""
+        return self._last
+
+    def learned(self, settings: Settings) -> Learned:
+        """What the votes of this user taught, beside the ledger; the demo's is kept apart."""
+        simulated = any(settings.find(tier.chain[0]).simulated for tier in settings.tiers)
+        name = "calibration.demo.json" if simulated else "calibration.json"
+        path = Path(settings.ledger_file).parent / name
+        with self._lock:
+            return self._learned.setdefault(path, Learned(path))
+
+    def lessons(self, request: Request, settings: Settings) -> dict[str, Any]:
+        """What the cost dial and the votes say, as parts of a `Situation`; the dial's bounds win.
+
+        A calibration's bounds hold only for the tiers that it was made for.
+        """
+        made = self.learned(settings).current()
+        bounds, why = self.bounds(request, settings)
+        if made is None:
+            return {"bounds": bounds, "bounds_from": why}
+        if not bounds:
+            tiers = settings.tiers
+            bounds = made.bounds_for([t.name for t in tiers], [t.up_to for t in tiers])
+            why = f"tiers begin where {made.votes} votes say" if bounds else ""
+        known = {"offsets": made.offsets, "words": made.words}
+        return {**known, "bounds": bounds, "bounds_from": why}
+
+    def scored_since(self, settings: Settings) -> float:
+        """Since when scores are of today's scale, in seconds since the epoch."""
+        made = self.learned(settings).current()
+        return 0.0 if made is None else made.created
+
+    def found_poor(self, request: Request, poor: bool) -> None:
+        """Remember that the answer to this question was not good enough, or was after all."""
+        question = question_of(request)
+        if poor:
+            self._poor[question] = self._poor.get(question, 0) + 1
+        else:
+            self._poor.pop(question, None)
+
+    def asked_before(self, request: Request) -> Request:
+        """The request, marked as asked again where its answer was found poor in this session."""
+        if not self._poor or request.again:
+            return request
+        again = self._poor.get(question_of(request), 0)
+        return replace(request, again=again) if again else request
+
     # -- what is asked
 
     def dial(self, prefer: str | float | None) -> Dial:
         """What a turn of the cost dial comes to, for the tiers that would be asked now."""
-        return self.thresholds.dial(prefer, self.settings_for_display)
+        settings = self.settings_for_display
+        return self.thresholds.dial(prefer, settings, since=self.scored_since(settings))
 
     def bounds(self, request: Request, settings: Settings) -> tuple[tuple[float, ...], str]:
         """The tiers' bounds as the cost dial sets them, and why; () where they are as they were."""
@@ -307,7 +366,7 @@ class Resources:
         named = request.model != "auto" or request.tier is not None
         if prefer is None or named or not settings.tiers:
             return (), ""
-        dial = self.thresholds.dial(prefer, settings)
+        dial = self.thresholds.dial(prefer, settings, since=self.scored_since(settings))
         return dial.bounds, dial.said(settings.tiers[-1].name)
 
     def in_force(self, request: Request) -> tuple[Request, Settings]:
@@ -360,6 +419,10 @@ class Resources:
     def settings_for_display(self) -> Settings:
         """The settings, with the demo's models where nothing is configured."""
         return self.settings if self.settings.models else self._with_demo(self.settings)
+
+    def settings_of(self, *, simulated: bool) -> Settings:
+        """The settings whose tiers an answer belongs to: the demo's own, or the user's."""
+        return self._with_demo(self.settings) if simulated else self.settings_for_display
 
     def names(self, typed: str = "") -> list[str]:
         """Names of models that begin like what is typed; those of local servers that were found.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["VERDICTS", "Verdict", "win_rates"]
+__all__ = ["VERDICTS", "Verdict", "read_verdicts", "win_rates"]
 
 VERDICTS = ("tie", "bad")
 """Votes for no answer: all are as good as each other, or none is any good."""
@@ -49,6 +50,15 @@ class Verdict:
             bool(data["blind"]),
             tuple(map(str, data["call_ids"])),
         )
+
+
+def read_verdicts(rows: Iterable[Mapping[str, Any]]) -> list[Verdict]:
+    """The verdicts among what a ledger keeps; what is none is left out."""
+    found = []
+    for data in rows:
+        with suppress(KeyError, TypeError):
+            found.append(Verdict.from_json(data))
+    return found
 
 
 def win_rates(verdicts: Sequence[Verdict]) -> DataFrame:

@@ -152,7 +152,7 @@ class TestNames:
 
 class TestALine:
     def test_the_first_word_is_a_command(self, tab):
-        assert tab("%ai ca") == ["cache"]
+        assert tab("%ai cac") == ["cache"]
         assert tab("x = %ai ver") == ["version"]
         assert "help" in tab("%ai ")
 
@@ -171,6 +171,10 @@ class TestALine:
             ("models la", ["large"]),
             ("alias best ", ["small", "large"]),
             ("version ", []),
+            ("poor ", ["last"]),
+            ("escalate ", []),
+            ("calibrate ", ["fit", "show", "undo", "force", "export", "import"]),
+            ("calibrate und", ["undo"]),
             ("route Why is pri", []),
         ],
     )

@@ -15,6 +15,7 @@ from . import (
     asking,
     budgeting,
     history,
+    judging,
     prices,
     showing,
     spending,
@@ -24,12 +25,13 @@ from . import (
     unlocking,
 )
 from .helping import TOPICS, help_page
-from .page import Command, Page
+from .page import Again, Command, Page
 from .registry import PATHS, EngineGetter, Subcommand
 
 __all__ = [
     "FAMILIES",
     "PATHS",
+    "Again",
     "Page",
     "command_for",
     "help_page",
@@ -44,7 +46,7 @@ FAMILIES: Mapping[str, tuple[Subcommand, ...]] = {
         *prices.COMMANDS,
         *aliases.family(lambda: _BY_NAME),
     ),
-    "questions and answers": asking.COMMANDS,
+    "questions and answers": (*asking.COMMANDS, *judging.COMMANDS),
     "what it cost": (*spending.COMMANDS, *stats.COMMANDS, *budgeting.COMMANDS),
     "what is kept": (*history.COMMANDS, *stored.COMMANDS),
     "panels": showing.COMMANDS,

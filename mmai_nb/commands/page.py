@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from ..answer import Answer
 from ..markup import clean_text, escape
 
-__all__ = ["Command", "Page", "short_name"]
+__all__ = ["Again", "Command", "Page", "short_name"]
 
 Command = Callable[[], Any]
-"""Runs a subcommand whose words were read; gives what is shown."""
+"""Runs a subcommand whose words were read; gives what is shown, or an Again."""
 
 _PRE_STYLE = "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace)"
 
@@ -19,6 +21,16 @@ def short_name(name: str, most: int) -> str:
     """A name for a narrow column: one line of at most so many characters, the end of a long one."""
     name = " ".join(clean_text(name).split())
     return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The last question is to be asked again, and shown as a cell's answer is.
+
+    `run` gets what asks a request, with what makes `answer.parsed`, and gives the answer.
+    """
+
+    run: Callable[[Callable[..., Answer]], Answer]
 
 
 class Page(str):

@@ -1,0 +1,366 @@
+"""`%ai calibrate`: refit the router to the user's votes, say what that changes, keep it or not."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from .answer import format_usd
+from .calibration import FEWEST, Calibration, Figures, calibrate
+from .errors import OptionError
+from .learned import read_calibration, write_calibration
+from .markup import escape
+from .pricing import price
+from .records import NANO, Message, Request, Situation, Usage
+from .resources import Resources
+from .routing import score_of
+from .settings import Settings
+from .sources import short_path
+from .values import nearest, one_line, shown, simple
+from .votes import Taught, taught
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["ACTIONS", "Outcome", "Report", "act"]
+
+MOST_CALLS = 1_000
+"""Past calls over which the expected cost is summed."""
+
+_PRE_STYLE = "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace)"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a calibration would have changed in the user's own past calls, for the same tokens.
+
+    Attributes:
+        calls: calls that were routed by their score, were paid, and whose prompt is kept.
+        up, down: how many of them would go to a higher tier, or to a lower one.
+        before_usd, after_usd: what the first models of the tiers cost; None where no price is
+            known.
+    """
+
+    calls: int = 0
+    up: int = 0
+    down: int = 0
+    before_usd: float | None = None
+    after_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What calibrating found; it shows itself as a table.
+
+    Attributes:
+        calibration: what is in force now; None: the score as shipped.
+        figures: before and after by cross-validation; None where nothing was fitted.
+        taught: what the votes say.
+        outcome: what changes in past calls.
+        saved: whether this put the calibration in force.
+        words: the lines that are shown.
+    """
+
+    calibration: Calibration | None
+    words: tuple[str, ...]
+    figures: Figures | None = None
+    taught: Taught | None = None
+    outcome: Outcome = field(default_factory=Outcome)
+    saved: bool = False
+
+    def frame(self) -> DataFrame:
+        """The figures as a DataFrame: a row each, before and after; none where nothing was fitted.
+
+        `right_tier` is a share, `log_loss` is better when lower, `ranking` is 0.5 for a coin,
+        `cost_usd` is of past calls.
+        """
+        import pandas as pd
+
+        rows = {}
+        if (one := self.figures) is not None:
+            rows = {
+                "right_tier": (one.right_before, one.right_after),
+                "log_loss": (one.loss_before, one.loss_after),
+                "ranking": (one.ranks_before, one.ranks_after),
+                "cost_usd": (self.outcome.before_usd, self.outcome.after_usd),
+            }
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=["before", "after"])
+        return frame.astype("float64").rename_axis("figure")
+
+    def __repr__(self) -> str:
+        return "\n".join(self.words)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        text = repr(self)
+        return {
+            "text/plain": text,
+            "text/html": f'<pre style="{_PRE_STYLE}">{escape(text)}</pre>',
+        }
+
+
+def act(engine: Resources, action: str = "fit", path: Any = None) -> Report:
+    """Do what `%ai calibrate` and its words do.
+
+    Args:
+        engine: whose votes.
+        action: one of ACTIONS.
+        path: the file of "export" and "import".
+
+    Raises:
+        OptionError: there is no such action, a path is missing or too much, or it cannot be done.
+        ConfigError: the calibration cannot be written.
+    """
+    action = simple(action)
+    if not isinstance(action, str) or action not in ACTIONS:
+        hint = nearest(action, ACTIONS) if isinstance(action, str) else ""
+        allowed = ", ".join(ACTIONS)
+        raise OptionError(one_line(f"calibrate takes {allowed}, not {shown(action)}{hint}"))
+    if (path is not None) != (action in _WITH_PATH):
+        needs = "needs the path of a file" if path is None else "takes no path"
+        raise OptionError(f"calibrate {action} {needs}")
+    settings = engine.settings_for_display
+    if action in _WITH_PATH:
+        return _WITH_PATH[action](engine, settings, path)
+    return _PLAIN[action](engine, settings)
+
+
+# -- the actions
+
+
+def _fit(engine: Resources, settings: Settings, *, force: bool = False) -> Report:
+    found = taught(engine.ledger.votes(), settings)
+    counted = _counted(found)
+    in_force = engine.learned(settings).current()
+    if found.judged < FEWEST:
+        more = (
+            f"{FEWEST - found.judged} more are needed: vote with %ai good, %ai poor, %ai escalate "
+            "or on a comparison"
+        )
+        return Report(in_force, (*counted, more), taught=found)
+    up_to = [tier.up_to for tier in settings.tiers]
+    made, figures = calibrate(found.labels, up_to)
+    made = replace(
+        made,
+        tiers=tuple(tier.name for tier in settings.tiers),
+        up_to=tuple(up_to),
+        created=time.time(),
+        figures=figures,
+    )
+    outcome = _outcome(engine, settings, in_force, made)
+    saved = force or figures.helps
+    lines = [*counted, "", *_table(figures), "", *_moves(made, settings), *_cost(outcome), ""]
+    if saved:
+        learned = engine.learned(settings)
+        learned.save(made)
+        lines.append(f"in force, and kept in {short_path(learned.path)}")
+        lines.append("%ai calibrate undo takes it back, %ai calibrate show tells it again")
+    else:
+        lines.append("not sure enough that it helps, so nothing has changed: vote on more answers,")
+        lines.append("or %ai calibrate force puts it in force all the same")
+    return Report(made if saved else in_force, tuple(lines), figures, found, outcome, saved)
+
+
+def _force(engine: Resources, settings: Settings) -> Report:
+    return _fit(engine, settings, force=True)
+
+
+def _show(engine: Resources, settings: Settings) -> Report:
+    found = taught(engine.ledger.votes(), settings)
+    made = engine.learned(settings).current()
+    counted = _counted(found)
+    if made is None:
+        more = "no calibration is in force: prompts are scored as shipped"
+        return Report(None, (*counted, more), taught=found)
+    day = f"{datetime.fromtimestamp(made.created):%Y-%m-%d %H:%M}"
+    head = f"in force since {day}, from {made.votes} votes; %ai calibrate undo takes it back"
+    lines = (*counted, head, "", *_table(made.figures), "", *_moves(made, settings))
+    return Report(made, lines, made.figures, found)
+
+
+def _undo(engine: Resources, settings: Settings) -> Report:
+    made = engine.learned(settings).undo()
+    now = "prompts are scored as shipped" if made is None else f"that of {made.votes} votes is back"
+    return Report(made, (f"taken back: {now}; %ai calibrate undo once more brings it back",))
+
+
+def _export(engine: Resources, settings: Settings, path: str | os.PathLike[str]) -> Report:
+    made = engine.learned(settings).current()
+    if made is None:
+        raise OptionError("no calibration is in force, so there is nothing to export")
+    file = write_calibration(made, path, force=False)
+    words = f"the calibration of {made.votes} votes is in {short_path(file)}; it holds no text"
+    return Report(made, (words,))
+
+
+def _import(engine: Resources, settings: Settings, path: str | os.PathLike[str]) -> Report:
+    made = read_calibration(path)
+    engine.learned(settings).save(made)
+    head = f"in force: the calibration of {made.votes} votes; %ai calibrate undo takes it back"
+    return Report(made, (head, "", *_moves(made, settings)), saved=True)
+
+
+_PLAIN: Mapping[str, Callable[[Resources, Settings], Report]] = {
+    "fit": _fit,
+    "show": _show,
+    "undo": _undo,
+    "force": _force,
+}
+_WITH_PATH: Mapping[str, Callable[[Resources, Settings, str | os.PathLike[str]], Report]] = {
+    "export": _export,
+    "import": _import,
+}
+ACTIONS = (*_PLAIN, *_WITH_PATH)
+"""What `act` does: fit to the votes, tell what is in force, take it back, put it in force though
+it may not help, write it to a file, read it from one."""
+
+
+# -- in words
+
+
+def _counted(found: Taught) -> list[str]:
+    """How many votes there are, and which of them teach nothing."""
+    votes = "1 vote" if found.votes == 1 else f"{found.votes} votes"
+    pairs = f"; {found.pairs} saw two answers to one prompt" if found.pairs else ""
+    lines = [f"{votes}, of which {found.judged} tell whether a tier was good enough{pairs}"]
+    return lines + [f"  teaches nothing: {count} {why}" for why, count in found.silent.items()]
+
+
+def _table(one: Figures) -> list[str]:
+    """The figures, before and after."""
+    won, error = one.loss_before - one.loss_after, one.loss_error
+    lines = [
+        f"on votes it was not fitted on   {'before':>8} {'after':>8}",
+        _row("sent to the right tier", one.right_before, one.right_after, f"of {one.votes}"),
+        _row("surprise (log-loss)", one.loss_before, one.loss_after, f"{won:+.3f} ± {error:.3f}"),
+    ]
+    if one.ranks_before is not None and one.ranks_after is not None:
+        of = f"of {one.pairs} pairs; 0.5 is a coin"
+        lines.append(
+            _row("ranks by what a dearer one gains", one.ranks_before, one.ranks_after, of)
+        )
+    return lines
+
+
+def _row(name: str, before: float, after: float, more: str) -> str:
+    return f"{name:<32}{before:>7.2f} {after:>8.2f}   {more}"
+
+
+_CALLED = {
+    "length": "length",
+    "opening": "a look-up's opening",
+    "ask": "asking to explain or write",
+    "hard": "asking to analyse or design",
+    "proof": "proofs",
+    "expert": "specialist terms",
+    "maths": "maths",
+    "code": "code",
+    "code_size": "a lot of code",
+    "coding": "asking for code",
+    "traceback": "a traceback",
+    "tasks": "several tasks",
+    "constraints": "constraints",
+    "data": "data",
+    "names": "names",
+    "brackets": "brackets",
+    "quantities": "quantities",
+}
+_WORTH_TELLING = 0.05
+
+
+def _moves(made: Calibration, settings: Settings) -> list[str]:
+    """What moved, in words."""
+    first = settings.tiers[0].name if settings.tiers else "the cheapest tier"
+    lines = []
+    if abs(made.level) >= _WORTH_TELLING:
+        how = "less" if made.level > 0 else "more"
+        lines.append(f"{first} is good enough {how} often than the score said: {made.level:+.2f}")
+    moved = [(n, o) for n, o in made.offsets.items() if n != "bias" and abs(o) >= _WORTH_TELLING]
+    for name, offset in sorted(moved, key=lambda pair: -abs(pair[1]))[:5]:
+        lowers = (offset < 0) != (name == "opening")
+        lines.append(
+            f"{_CALLED.get(name, name)} counts {'less' if lowers else 'more'}: {offset:+.2f}"
+        )
+    if made.words:
+        lines.append(f"words count, as {len(made.words)} groups of words in your prompts did")
+    pairs = zip(made.tiers, made.up_to, made.bounds, strict=False)
+    for name, was, now in pairs:
+        if abs(was - now) >= 0.005:
+            lines.append(f"{name} serves up to a score of {now:.2f} instead of {was:.2f}")
+    return lines or ["next to nothing moved"]
+
+
+def _cost(outcome: Outcome) -> list[str]:
+    """What it would have cost, in one line."""
+    if not outcome.calls:
+        return ["cost: no past call was routed by its score and is kept, so nothing is foretold"]
+    moves = f"{outcome.up} go a tier up, {outcome.down} down"
+    if outcome.before_usd is None or outcome.after_usd is None:
+        return [f"cost of your last {outcome.calls:,} calls: a price is unknown; {moves}"]
+    before, after = outcome.before_usd, outcome.after_usd
+    change = f" ({100 * (after / before - 1):+.0f} %)" if before else ""
+    return [
+        f"cost of your last {outcome.calls:,} calls, same tokens: {format_usd(before)} -> "
+        f"{format_usd(after)}{change}; {moves}"
+    ]
+
+
+# -- money
+
+
+def _outcome(
+    engine: Resources, settings: Settings, before: Calibration | None, after: Calibration
+) -> Outcome:
+    """Route past prompts again, as before and as after."""
+    moves, nanos = [], []
+    for prompt, form, usage in _past(engine):
+        request = Request((Message("user", prompt),), format=form)
+        was, now = (_tier(request, settings, made) for made in (before, after))
+        moves.append(now - was)
+        nanos.append([_nano(settings, tier, usage) for tier in (was, now)])
+    known = all(nano is not None for pair in nanos for nano in pair)
+    sums = [sum(pair[side] or 0 for pair in nanos) / NANO for side in (0, 1)]
+    return Outcome(
+        calls=len(moves),
+        up=sum(move > 0 for move in moves),
+        down=sum(move < 0 for move in moves),
+        before_usd=sums[0] if moves and known else None,
+        after_usd=sums[1] if moves and known else None,
+    )
+
+
+def _past(engine: Resources) -> list[tuple[str, str, Usage]]:
+    """Prompt, format and tokens of past calls that were routed by their score and paid."""
+    rows = engine.ledger.frame(limit=10 * MOST_CALLS)
+    paid = rows["complexity"].notna() & ~rows["cache_hit"].fillna(False)
+    paid &= rows["input_tokens"].notna() & rows["output_tokens"].notna()
+    routed = rows[paid].drop_duplicates("call_id", keep="last").set_index("call_id")
+    kept = engine.texts.frame(limit=MOST_CALLS)
+    found = []
+    for call_id, prompt, form in zip(kept["call_id"], kept["prompt"], kept["format"], strict=True):
+        if call_id in routed.index:
+            row = routed.loc[call_id]
+            usage = Usage(int(row["input_tokens"]), int(row["output_tokens"]))
+            found.append((str(prompt), str(form), usage))
+    return found
+
+
+def _tier(request: Request, settings: Settings, made: Calibration | None) -> int:
+    tiers = settings.tiers
+    own = tuple(tier.up_to for tier in tiers)
+    bounds, situation = own, Situation()
+    if made is not None:
+        situation = Situation(offsets=made.offsets, words=made.words)
+        bounds = made.bounds_for([tier.name for tier in tiers], own) or own
+    found = score_of(request, situation).score
+    return next((at for at, bound in enumerate(bounds) if found <= bound), len(tiers) - 1)
+
+
+def _nano(settings: Settings, tier: int, usage: Usage) -> int | None:
+    return price(usage, settings.find(settings.tiers[tier].chain[0]), warn=False).nano
