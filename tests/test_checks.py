@@ -240,7 +240,8 @@ def test_a_choice_that_is_missing_is_a_fault():
 
 
 def test_a_number_that_was_asked_for_and_is_missing_is_a_fault():
-    assert kinds("She sells them at the market.", "How many eggs does she sell?") == {"final"}
+    asked = "She has 16 eggs and eats 3. How many does she sell?"
+    assert kinds("She sells them at the market.", asked) == {"final"}
 
 
 @pytest.mark.parametrize("text", ["She sells 9.", "She sells nine of them.", "None."])
@@ -502,12 +503,12 @@ def test_an_answer_with_a_grave_fault_fails_and_says_why(text, words):
 
 
 def test_hedging_alone_raises_doubt_but_does_not_fail_an_answer():
-    found = assess("I think that it is 4.", Question("Explain it."))
+    found = assess("I'm not sure, but it is 4.", Question("Explain it."))
     assert not found.fails
     assert found.doubt > assess("It is 4.", Question("Explain it.")).doubt
 
 
 def test_the_strongest_finding_is_the_reason():
-    found = assess("I think that 3 + 4 = 8.", Question("Explain it."))
+    found = assess("I'm not sure, but 3 + 4 = 8.", Question("Explain it."))
     assert [finding.kind for finding in found.findings] == ["arithmetic", "hedging"]
     assert found.reason == "3 + 4 = 8 is wrong"

@@ -14,11 +14,13 @@ from ..errors import SchemaMismatchError
 from ..schemas import parse_answer
 from .agreement import agree
 from .arithmetic import wrong_sums
+from .blocks import sample
 from .code import broken_code, is_installed, unknown_names
-from .doubt import Assessment, Weights, weigh
+from .doubt import Assessment, weigh
 from .finals import final_answers
 from .finding import Finding
 from .prose import empty, hedging, refusal, repetition, truncated, wrong_language
+from .steps import loose_steps
 
 __all__ = ["Assessment", "Finding", "Question", "agree", "assess", "find_faults"]
 
@@ -48,11 +50,12 @@ def assess(text: str, question: Question) -> Assessment:
 
     Deterministic, without network, in a time that grows with the text's length at most.
     """
-    return weigh(find_faults(text, question), Weights())
+    return weigh(find_faults(text, question), question.prompt)
 
 
 def find_faults(text: str, question: Question) -> tuple[Finding, ...]:
     """All that speaks against an answer; nothing for a good one."""
+    text = sample(text)
     nothing = tuple(empty(text))
     return nothing or tuple(_faults(text, question))
 
@@ -63,7 +66,8 @@ def _faults(text: str, question: Question) -> Iterator[Finding]:
         yield from _mismatch(text, question.schema)
         return  # the other checks are for prose
     yield from refusal(text)
-    yield from wrong_sums(text)
+    yield from wrong_sums(text, question.prompt)
+    yield from loose_steps(text, question.prompt)
     yield from final_answers(text, question.prompt)
     yield from broken_code(text)
     if question.namespace is not None:

@@ -12,10 +12,11 @@ import math
 import re
 import unicodedata
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
+from .blocks import take_apart
 from .finals import choice_named, number_asked, offers_choices
+from .numbers import final_number, near
 
 __all__ = ["agree"]
 
@@ -60,15 +61,12 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"[*_`#>$\\]+", " ", text).split()).rstrip(" .!。")
 
 
-_BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
-
-
 def _only_block(text: str) -> str:
     """The code of the only fenced block; the whole text where there is none; else nothing."""
-    blocks = _BLOCK.findall(text)
+    blocks = take_apart(text).blocks
     if not blocks:
         return text
-    return str(blocks[0]) if len(blocks) == 1 else ""
+    return blocks[0].code if len(blocks) == 1 else ""
 
 
 def _same_data(first: str, second: str, prompt: str) -> bool | None:
@@ -144,120 +142,11 @@ def _yes_or_no(text: str) -> bool | None:
     return word[1] in _YES
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """A number as it is written: its value, one unit of its last digit, what it counts."""
-
-    value: float
-    step: float
-    unit: str = ""
-    factor: float = 1.0
-
-    def times(self, factor: float) -> _Number:
-        return _Number(self.value * factor, self.step * factor)
-
-
-_FIGURE = re.compile(
-    r"(?<![\w.,])(?P<sign>[-−])?(?P<money>[$€£¥])?[ ]?"
-    r"(?P<whole>\d{1,3}(?:[, \u202f]\d{3})+|\d{1,300})(?:\.(?P<places>\d{1,300}))?"
-    r"(?:[eE](?P<power>[+-]?\d{1,3})|\s*[×x]\s*10\^?\{?(?P<ten>[-−]?\d{1,3})\}?)?"
-    r"(?:\s*/\s*(?P<under>\d{1,15})(?![\d/]|\.\d))?"
-    r"(?:\s*(?P<unit>%|°\s?[CF]\b|[A-Za-zµ€£]+(?:[²³]|\^[23]|/[a-z]+)?))?"
-)
-_SCALES = {"thousand": 1e3, "k": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
-_UNITS = {
-    **dict.fromkeys(("mm", "millimeters", "millimetres"), ("m", 1e-3)),
-    **dict.fromkeys(("cm", "centimeters", "centimetres"), ("m", 1e-2)),
-    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), ("m", 1.0)),
-    **dict.fromkeys(("km", "kilometers", "kilometres"), ("m", 1e3)),
-    **dict.fromkeys(("mg", "milligrams"), ("g", 1e-3)),
-    **dict.fromkeys(("g", "gram", "grams"), ("g", 1.0)),
-    **dict.fromkeys(("kg", "kilogram", "kilograms"), ("g", 1e3)),
-    **dict.fromkeys(("ms", "milliseconds"), ("s", 1e-3)),
-    **dict.fromkeys(("s", "sec", "second", "seconds"), ("s", 1.0)),
-    **dict.fromkeys(("min", "minute", "minutes"), ("s", 60.0)),
-    **dict.fromkeys(("h", "hour", "hours"), ("s", 3600.0)),
-    **dict.fromkeys(("day", "days"), ("s", 86400.0)),
-    **dict.fromkeys(("ml", "milliliters", "millilitres"), ("l", 1e-3)),
-    **dict.fromkeys(("l", "liter", "liters", "litre", "litres"), ("l", 1.0)),
-    **dict.fromkeys(("%", "percent"), ("%", 1.0)),
-    **dict.fromkeys(("cent", "cents"), ("$", 0.01)),
-    **dict.fromkeys(("$", "dollar", "dollars", "usd"), ("$", 1.0)),
-    **dict.fromkeys(("€", "euro", "euros", "eur"), ("€", 1.0)),
-    **dict.fromkeys(("£", "pound", "pounds", "gbp"), ("£", 1.0)),
-}
-_STATED = re.compile(
-    r"(?:\banswer\s*(?:is|:|=|would be)|####|\\boxed\{|\b(?:total|result|sum) (?:is|:|=)"
-    r"|\btherefore\b|\bhence\b|(?:^|\n)\W*(?:so|thus)\b|∴)[^\d\n]{0,60}?(?=[-−$€£]?[ ]?\d)",
-    re.IGNORECASE,
-)
-
-
 def _same_number(first: str, second: str, prompt: str) -> bool | None:
     """The final numbers, where the prompt asks for one or both answers state one."""
     asked = number_asked(prompt)
-    one, two = _number(first, asked), _number(second, asked)
-    return None if one is None or two is None else _near(one, two)
-
-
-def _number(text: str, asked: bool) -> _Number | None:
-    """The number an answer comes to: the one it states, else the last, where one was asked for."""
-    text = re.sub(r"\*\*|\\[,!]|\\text\{|\\\$|\\%", _unmarked, text[-4_000:])
-    lines = [line.strip() for line in _BLOCK.sub("", text).splitlines() if line.strip()]
-    stated = list(_STATED.finditer(text))
-    if stated and (found := _FIGURE.search(text, stated[-1].end() - 1)):
-        return _figure(found)
-    short = len(text.split()) <= 8
-    if not lines or not (asked or short):
-        return None
-    found_all = list(_FIGURE.finditer(lines[-1]))
-    if not found_all or (len(found_all) > 1 and short and not asked):
-        return None
-    return _figure(found_all[-1])
-
-
-def _unmarked(found: re.Match[str]) -> str:
-    return {r"\$": "$", r"\%": "%"}.get(found[0], "")
-
-
-def _figure(found: re.Match[str]) -> _Number:
-    whole = re.sub(r"\D", "", found["whole"])
-    places = found["places"] or ""
-    value, step = float(f"{whole}.{places}0"), 10.0 ** -len(places)
-    scale = 10.0 ** int((found["power"] or found["ten"] or "0").replace("−", "-"))
-    if found["under"] and float(found["under"]):
-        value, step = value / float(found["under"]), 0.0
-    name = (found["money"] or found["unit"] or "").replace(" ", "")
-    lower = name.lower().replace("µ", "u")
-    if lower in _SCALES:
-        scale, lower = scale * _SCALES[lower], found["money"] or ""
-    unit, factor = _UNITS.get(name, _UNITS.get(lower, ("", 1.0)))
-    return _Number((-value if found["sign"] else value) * scale, step * scale, unit, factor)
-
-
-def _near(one: _Number, two: _Number) -> bool:
-    """Equal, where the one with fewer digits may be the other rounded or cut to them.
-
-    A unit that only one of them names is taken for the other's; a percentage may be a share.
-    """
-    if one.unit and two.unit:
-        return one.unit == two.unit and _close(one.times(one.factor), two.times(two.factor))
-    if "%" in (one.unit, two.unit):
-        share, other = (one, two) if one.unit else (two, one)
-        return _close(share, other) or _close(share.times(0.01), other)
-    return _close(one, two)
-
-
-def _close(one: _Number, two: _Number) -> bool:
-    off = abs(one.value - two.value)
-    if math.isclose(one.value, two.value, rel_tol=1e-9, abs_tol=1e-12):
-        return True
-    coarse, fine = (one, two) if one.step >= two.step else (two, one)
-    if coarse.step <= fine.step * 1.5 and fine.step:
-        return False
-    # 13 is no rounding of 13.33 that everybody would make, nor is 1 billion one of 1.4 billion
-    most = 0.005 if coarse.step == 1 else 0.1
-    return off < coarse.step and off <= most * abs(fine.value)
+    one, two = final_number(first, asked), final_number(second, asked)
+    return None if one is None or two is None else near(one, two)
 
 
 _OPENINGS = re.compile(

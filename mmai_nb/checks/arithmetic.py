@@ -1,7 +1,9 @@
 """Sums in an answer's text that do not add up: `3 × 17 = 41`.
 
-Only what is surely meant as arithmetic on plain numbers is looked at. A result may be rounded or
-cut to the digits it shows. Nothing is evaluated but numbers and + - * / ^, with bounds on both.
+Only what is surely meant as arithmetic on plain numbers is looked at: no ranges, dates or ratios,
+nothing modulo, no sum that the question shows. A result may be rounded or cut to the digits it
+shows, and so may numbers with two decimals or more that it was worked out from. Nothing is
+evaluated but numbers and + - * / ^, with bounds on both.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
+from .blocks import take_apart
 from .finding import Finding
 
 __all__ = ["wrong_sums"]
@@ -41,17 +44,31 @@ _SIGNS = {
 }
 _SIGN = re.compile("|".join(map(re.escape, sorted(_SIGNS, key=len, reverse=True))))
 _TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=[\d(])")
-_CODE = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]*`", re.DOTALL)
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
 _LEFT = re.compile(r"[\d.()+\-*/^ \t]+$")
 _RIGHT = re.compile(r"[ \t]*(-?[ \t]*(?:\d+\.?\d*|\.\d+))([\d.()+\-*/^ \t]*)")
 _EQUALS = re.compile(r"(?<![=<>!:~≈])=(?!=)")
 
 
-def wrong_sums(text: str) -> Iterator[Finding]:
+_OTHER_RULES = re.compile(
+    r"\bmod(?:ulo|ulus|ular)?\b|\\[bp]?mod\b|\\mathbb\{?Z|\bbase[- ]?\d|"
+    r"\b(?:binary|hexadecimal|octal|boolean|XOR|one's complement)\b",
+    re.IGNORECASE,
+)
+_CALLED_WRONG = re.compile(
+    r"\b(?:wrong|incorrect|false|mistake\w*|instead of|slogan|claims?|falsch\w*)\b|≠|❌|✗",
+    re.IGNORECASE,
+)
+
+
+def wrong_sums(text: str, prompt: str = "") -> Iterator[Finding]:
     """A finding for each equation of plain numbers that is wrong, as it stands in the text."""
-    seen = set()
-    for left, right, shown in _equations(_CODE.sub("\n", text)):
+    prose = take_apart(text).prose
+    if _OTHER_RULES.search(prose) or _OTHER_RULES.search(prompt[:5_000]):
+        return
+    seen = {shown for _, _, shown in _equations(prompt[:5_000])} if "=" in prompt else set()
+    told = "\n".join(line for line in prose.split("\n") if not _CALLED_WRONG.search(line))
+    for left, right, shown in _equations(told):
         if shown not in seen and not _holds(left, right):
             seen.add(shown)
             yield Finding("arithmetic", f"{shown} is wrong")
@@ -79,6 +96,18 @@ def _plain(sign: re.Match[str]) -> str:
     return _SIGNS[sign[0]]
 
 
+_BELONGS = "%_^{}[]\\≈<>/√∛∑∏∫∂Δ∆±∓|"
+_FUNCTION = re.compile(
+    r"(?:\\[A-Za-z]+|[α-ωΑ-Ω]|\b(?:[b-zB-HJ-Z]|log|ln|lg|sin|cos|tan|cot|sec|arc\w+|exp|sqrt|root|"
+    r"max|min|mean|avg|gcd|lcm|det|var|std|cov|abs|mod|floor|ceil|round|lim|sum|chapters?|pages?|"
+    r"versions?|steps?|levels?))$",
+    re.IGNORECASE,
+)
+_NOT_MEANT = re.compile(
+    r"\d{4}-\d{4}|\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}|.*/\s*[\d.]+\s*\*\s*10\s*\^.*"
+)
+
+
 def _left_side(before: str) -> str:
     """The arithmetic that ends the text, if nothing in front of it belongs to it."""
     found = _LEFT.search(before[-LONGEST_SIDE * 2 :])
@@ -86,33 +115,51 @@ def _left_side(before: str) -> str:
         return ""
     side = found[0].strip()
     ahead = before[: len(before) - len(found[0])].rstrip()
-    sticks = bool(ahead) and (ahead[-1] in "%_^{}[]\\≈<>/" or not found[0][0].isspace())
-    if ahead and found[0][0] in "(" and not ahead[-1].isalnum():
-        sticks = ahead[-1] in "%_^{}[]\\≈<>/"
+    glued = not found[0][0].isspace() and (found[0][0] != "(" or ahead[-1:].isalnum())
+    sticks = bool(ahead) and (ahead[-1] in _BELONGS or glued or bool(_FUNCTION.search(ahead[-20:])))
     starts = side[:1].isdigit() or side[:1] in "(."
     operator = re.search(r"[\d)]\s*[-+*/^]\s*[\d(.]", side)
-    years = re.fullmatch(r"\d{4}-\d{4}", side)
-    meant = starts and operator and not sticks and not years
+    meant = starts and operator and not sticks and not _NOT_MEANT.fullmatch(side)
     return side if meant and len(side) <= LONGEST_SIDE else ""
 
 
 def _goes_on(line: str, end: int) -> bool:
     """Whether a number is only the beginning of something else: `3x`, `5%`, `2 : 3`."""
-    after = line[end:]
+    after = line[end : end + 20]
     glued = line[end - 1 : end] and not line[end - 1].isspace()
-    return bool(re.match(r"[%\\{_]|\s*[%^]|\s*\\", after)) or bool(
-        glued and re.match(r"[a-zA-Zα-ωπ√,:]\w|[a-zα-ωπ√]\b|,\d", after)
-    )
+    return bool(
+        re.match(r"[%\\{_]|\s*[%^]|\s*\\|\s*(?:percent|per cent|pct|Prozent)", after)
+    ) or bool(glued and re.match(r"[a-zA-Zα-ωπ√,:]\w|[a-zα-ωπ√]\b|,\d", after))
 
 
 def _holds(left: str, readings: list[str]) -> bool:
     """Whether an equation is right by one of its readings, or cannot be judged."""
+    if _is_range(left, readings[0]) or _adds_up(left, readings):
+        return True
+    grouped = [_UNGROUPED.sub(r"\1\2", side) for side in (left, *readings)]  # 1.500 for 1500
+    return grouped[0] != left and _adds_up(grouped[0], grouped[1:])
+
+
+_UNGROUPED = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{3})(?![\d.])")
+_ROUNDED = re.compile(r"\d+\.(\d{2,})")
+
+
+def _is_range(left: str, right: str) -> bool:
+    """Whether `3-5 = 2` speaks of what is from 3 to 5: written tight, and the larger one last."""
+    ends = re.fullmatch(r"(\d+)-(\d+)", left)
+    return bool(ends and int(ends[1]) < int(ends[2]) and not right.startswith("-"))
+
+
+def _adds_up(left: str, readings: list[str]) -> bool:
     value = _value(left)
     if value is None:
         return True
     for reading in readings:
         claimed = _value(reading)
-        if claimed is None or abs(value - claimed) <= _tolerance(value, reading):
+        if claimed is None:
+            return True
+        off = abs(value - claimed)
+        if off <= _tolerance(value, reading) or off <= _inherited(left, value):
             return True
     return False
 
@@ -125,6 +172,16 @@ def _tolerance(value: Fraction, reading: str) -> Fraction:
     if re.search(r"[+*/^]", reading) or (value * 10**places).denominator == 1:
         return exact
     return max(exact, Fraction(1, 10**places))
+
+
+def _inherited(left: str, value: Fraction) -> Fraction:
+    """How far a result may be off because the numbers it was worked out from were rounded."""
+    off = Fraction(0)
+    for found in _ROUNDED.finditer(left):
+        nudged = f"{found[0]}5" if len(left) < LONGEST_SIDE else found[0]
+        other = _value(f"{left[: found.start()]}{nudged}{left[found.end() :]}")
+        off += abs(other - value) if other is not None else 0
+    return off
 
 
 def _value(side: str) -> Fraction | None:

@@ -12,20 +12,24 @@ import tomllib
 import warnings
 from collections.abc import Callable, Collection, Iterator
 
+from .blocks import take_apart
 from .finding import Finding
 
 __all__ = ["broken_code", "is_installed", "unknown_names"]
 
 LONGEST_BLOCK = 100_000
 MOST_NAMES = 3
+MOST_DOCUMENTS = 1_000
 
-_FENCE = re.compile(
-    r"^(?P<mark>```+|~~~+)[ \t]*(?P<lang>[\w+#.-]*)[^\n]*\n(?P<code>.*?)"
-    r"(?:^(?P=mark)[ \t]*$|\Z)",
-    re.DOTALL | re.MULTILINE,
+_SHELL = re.compile(
+    r"[ \t]*(?:%|!|\?|\$ |[\w.]+\?{1,2}$|(?:pip|pip3|conda|uv|python|jupyter) +[a-z-])"
 )
-_SHELL = re.compile(r"^[ \t]*(?:%|!|\?|[\w.]+\?{1,2}$)")
+_KEPT = re.compile(r"([ \t]*[\w, ]+=\s*)(?:!|%\w).*")
+_PROMPT = re.compile(r"(?:>>> ?|\.\.\. ?|In \[\d*\]: ?|   \.{3,}: ?)")
 _ELLIPSIS = re.compile(r"^[ \t]*(?:\.\.\.|…)[ \t]*$")
+_LEFT_OUT = re.compile(r"\.\.\.|…|<[A-Za-z][\w .,'-]*>|\{\{|\[your |\byour_\w+ here")
+_NEWER = re.compile(r"^[ \t]*(?:type +\w+.*=|(?:async +)?def +\w+\[|class +\w+\[)", re.MULTILINE)
+_NOTEBOOK = ("__file__", "get_ipython", "display", "In", "Out", "exit", "quit", "_", "__", "___")
 _PYTHON = ("python", "py", "python3", "ipython", "pycon")
 
 
@@ -66,7 +70,7 @@ def unknown_names(
     missing = [name for name in seen.modules if not installed(name)]
     if missing:
         yield Finding("names", f"it imports {_listed(missing)}, which is not installed")
-    known = {*seen.bound, *namespace, *dir(builtins), "__file__", "get_ipython", "display"}
+    known = {*seen.bound, *namespace, *dir(builtins), *_NOTEBOOK}
     unknown = [name for name in seen.used if name not in known]
     if unknown:
         yield Finding("names", f"it uses {_listed(unknown)}, which is not defined")
@@ -86,10 +90,10 @@ def _listed(names: list[str]) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Language and code of each fenced block."""
-    for found in _FENCE.finditer(text):
-        if len(found["code"]) <= LONGEST_BLOCK:
-            yield found["lang"].lower(), found["code"]
+    """Language and code of each fenced block that is whole."""
+    for block in take_apart(text).blocks:
+        if block.closed and len(block.code) <= LONGEST_BLOCK:
+            yield block.language, block.code
 
 
 def _python_fault(code: str) -> str | None:
@@ -97,10 +101,28 @@ def _python_fault(code: str) -> str | None:
     try:
         _parse(source)
     except SyntaxError as error:
+        if _is_sketch(source, error) or _is_newer(source, error):
+            return None
         return f"line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
         return type(error).__name__
     return None
+
+
+def _is_sketch(source: str, error: SyntaxError) -> bool:
+    """Whether the code leaves something out on purpose: dots, <your key>, a comment for a body."""
+    if _LEFT_OUT.search(source):
+        return True
+    return (
+        isinstance(error, IndentationError)
+        and "expected an indented" in error.msg
+        and ("#" in source)
+    )
+
+
+def _is_newer(source: str, error: SyntaxError) -> bool:
+    """Whether the code may be right for a Python that is newer than this one."""
+    return bool(_NEWER.search(source)) or "f-string" in (error.msg or "")
 
 
 def _parsed(code: str) -> ast.Module | None:
@@ -118,39 +140,60 @@ def _parse(source: str) -> ast.Module:
 
 def _source(code: str) -> str:
     """The code without prompts, shell lines and the indent of all of it."""
-    lines = textwrap.dedent(code.expandtabs()).split("\n")
-    if any(line.startswith(">>> ") for line in lines):
-        lines = [line[4:] for line in lines if line.startswith((">>> ", "... "))]
-    kept = []
-    for line in lines:
-        indent = line[: len(line) - len(line.lstrip())]
-        skipped = _SHELL.match(line) and not line.lstrip().startswith("%s")
-        kept.append(f"{indent}pass" if skipped else _ELLIPSIS.sub(f"{indent}...", line))
-    return "\n".join(kept)
+    lines = textwrap.dedent(code.expandtabs()).strip("\n").split("\n")
+    if lines[0].startswith("%%"):
+        return (
+            "" if re.match(r"%%(?!time|capture|prun)", lines[0]) else _source("\n".join(lines[1:]))
+        )
+    if any(line.startswith((">>> ", "In [")) for line in lines):
+        lines = [line[found.end() :] for line in lines if (found := _PROMPT.match(line))]
+    return "\n".join(map(_plain, lines))
+
+
+def _plain(line: str) -> str:
+    """A line of a notebook as plain Python."""
+    indent = line[: len(line) - len(line.lstrip())]
+    if _SHELL.match(line) and not line.lstrip().startswith("%s"):
+        return f"{indent}pass"
+    if kept := _KEPT.fullmatch(line):
+        return f"{kept[1]}None"
+    return _ELLIPSIS.sub(f"{indent}...", line)
 
 
 def _json_fault(code: str) -> str | None:
-    if not code.strip() or re.search(r"(?:^|\s)//|^\s*#|\.\.\.|…", code, re.MULTILINE):
-        return None  # shown with comments or left-out parts: no claim to be whole
+    if code.strip()[:1] not in ("{", "[") or _COMMENT.search(code) or _LEFT_OUT.search(code):
+        return None  # a part, shown with comments or with something left out: not meant as whole
     try:
         json.loads(code)
     except RecursionError:
         return "it is nested too deep"
     except ValueError as error:
-        if _is_json_lines(code):
+        if _are_documents(code):
             return None
         return f"line {getattr(error, 'lineno', '?')}: {getattr(error, 'msg', error)}"
     return None
 
 
-def _is_json_lines(code: str) -> bool:
-    try:
-        return bool([json.loads(line) for line in code.splitlines() if line.strip()])
-    except (ValueError, RecursionError):
-        return False
+_COMMENT = re.compile(r"(?:^|\s)//|^\s*#|/\*", re.MULTILINE)
+
+
+def _are_documents(code: str) -> bool:
+    """Whether several JSON values stand one after the other."""
+    place, decoder = 0, json.JSONDecoder()
+    for _ in range(MOST_DOCUMENTS):
+        try:
+            _, place = decoder.raw_decode(code, place)
+        except (ValueError, RecursionError):
+            return False
+        place += len(code[place : place + 200]) - len(code[place : place + 200].lstrip(" \n\r\t"))
+        if place >= len(code):
+            return True
+    return True
 
 
 def _toml_fault(code: str) -> str | None:
+    if _LEFT_OUT.search(code):
+        return None
     try:
         tomllib.loads(code)
     except RecursionError:
@@ -206,6 +249,13 @@ class _Names(ast.NodeVisitor):
         for alias in node.names:
             self.everything |= alias.name == "*"
             self.bound.add(alias.asname or alias.name)
+
+    def visit_TypeVar(self, node: ast.AST) -> None:
+        """`def f[T]`, of Python 3.12."""
+        self.bound.add(str(getattr(node, "name", "")))
+        self.generic_visit(node)
+
+    visit_ParamSpec = visit_TypeVarTuple = visit_TypeVar
 
     def visit_MatchAs(self, node: ast.MatchAs) -> None:
         """`case … as name`."""

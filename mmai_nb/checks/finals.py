@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .blocks import take_apart
 from .finding import Finding
 
-__all__ = ["choice_named", "final_answers", "number_asked", "offers_choices"]
+__all__ = ["choice_named", "final_answers", "number_asked", "offers_choices", "stem"]
 
 _FINAL = re.compile(
     r"(?:\b(?:final |correct |right )?answer\s*(?:is|:|=|would be)\s*:?\s*|####\s*|\\boxed\{)"
@@ -17,21 +18,44 @@ _FINAL = re.compile(
 )
 _CHOICES = re.compile(r"^\s*\(?([A-J])[.):]\s", re.MULTILINE)
 _NUMBER_ASKED = re.compile(
-    r"\bhow (?:many|much|old|far|long|tall|fast|often)\b|\bwhat (?:is|was|will be) the "
-    r"(?:total|sum|number|value|cost|price|difference|average|percentage|probability|area|volume)\b"
-    r"|\bcalculate\b|\bcompute\b",
+    r"\bhow (?:many|much|old|far|long|tall|fast|high|big|heavy|wide|deep|large)\b"
+    r"|\bwhat(?:'s| is| was| were| are| will be)? "
+    r"(?:the |a |an |his |her |its |their |your )?(?:\w+['’]s? )?"
+    r"(?:\w+ ){0,2}(?:total|sum|number|value|cost|price|profit|difference|average|mean|percent\w*|"
+    r"probability|chance|area|volume|weight|distance|length|height|speed|rate|age|score|amount|"
+    r"temperature|time|width|ratio|place)\b"
+    r"|\bcalculate\b|\bcompute\b|\bfind the\b|\bwhat percent|\bas a percentage\b",
+    re.IGNORECASE,
+)
+_PROBLEM = re.compile(
+    r"\bhow (?:many|much)\b|\bcalculate\b|\bcompute\b"
+    r"|\bwhat (?:is|was|will be) the (?:total|sum|number|difference|average)\b",
     re.IGNORECASE,
 )
 
 
 def offers_choices(prompt: str) -> bool:
     """Whether a prompt lists at least three choices by letter."""
-    return len(set(_CHOICES.findall(prompt))) >= 3
+    return len(set(_CHOICES.findall(prompt[-20_000:]))) >= 3
+
+
+def stem(prompt: str) -> str:
+    """A question without the choices that it offers."""
+    prompt = prompt[-20_000:]
+    if not offers_choices(prompt):
+        return prompt
+    first = _CHOICES.search(prompt)
+    return prompt[: first.start()] if first else prompt
 
 
 def number_asked(prompt: str) -> bool:
     """Whether a prompt asks for a number."""
-    return bool(_NUMBER_ASKED.search(prompt[-2_000:]))
+    return bool(_NUMBER_ASKED.search(prompt[-2_000:].replace("’", "'")))
+
+
+def _number_needed(prompt: str) -> bool:
+    """Whether only a number can be the answer: a problem with figures, not a "how much" of life."""
+    return bool(_PROBLEM.search(prompt[-2_000:])) and len(re.findall(r"\d+", prompt[-2_000:])) >= 2
 
 
 _CHOICE = re.compile(r"(?<![\w'’])[(*_]{0,3}([A-J])(?:[)*_]{1,3}|[.:](?=\s|$)|$)", re.MULTILINE)
@@ -61,7 +85,7 @@ def final_answers(text: str, prompt: str) -> Iterator[Finding]:
         yield Finding("contradiction", f"two final answers: {numbers[0]} and {numbers[-1]}")
     elif choices and not said and not _names_a_choice(text):
         yield Finding("final", "no choice is named at the end")
-    elif not choices and number_asked(prompt) and not _NUMBER.search(text):
+    elif not choices and _number_needed(prompt) and not _has_number(text):
         yield Finding("final", "a number was asked for, and none is there")
 
 
@@ -70,6 +94,11 @@ _NUMBER = re.compile(
     r"thirty|forty|fifty|hundred|thousand|million|half|third|quarter|twice|infinite)\w*\b",
     re.IGNORECASE,
 )
+
+
+def _has_number(text: str) -> bool:
+    """Whether there is one, in figures or words; code may work it out."""
+    return bool(_NUMBER.search(text)) or bool(take_apart(text).blocks)
 
 
 def _names_a_choice(text: str) -> bool:

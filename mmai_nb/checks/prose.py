@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from .blocks import take_apart
 from .finding import Finding
 
 __all__ = ["empty", "hedging", "refusal", "repetition", "truncated", "wrong_language"]
@@ -14,24 +15,25 @@ TAIL = 2_000
 """Characters at the end in which a loop is looked for."""
 
 _REFUSAL = re.compile(
-    r"^\W*(?:(?:i'?m|i am) (?:very |really |so )?(?:sorry|afraid)\b|sorry, (?:but )?i\b|"
-    r"i (?:can(?:no|')t|can ?not|am unable to|am not able to|won't) "
-    r"(?:help|assist|answer|provide|do|fulfil|comply|create|give|access|browse|open|see|view)|"
-    r"unfortunately,? i (?:can|am)|as an ai\b|i do(?:n't| not) have (?:access|the ability|enough)|"
+    r"^\W*(?:(?:(?:i'?m|i am) (?:very |really |so )?(?:sorry|afraid)|sorry),? (?:but |that )?"
+    r"(?:i|this|that)\b|(?:(?:unfortunately|as an ai\b.{0,30}),? )?"
+    r"i(?: am|'m)? (?:can(?:no|')t|can ?not|unable to|not able to|won't|do(?:n't| not)) "
+    r"(?:help|assist|answer|provide|do|fulfil|comply|create|give|access|browse|open|see|view|"
+    r"have (?:access|the ability|enough|an? |any |personal|opinions?|no ))|"
+    r"as an ai\b.{0,30},? i have no|"
     r"es tut mir leid|leider kann ich|je suis désolé|désolé|je ne peux pas|lo siento|"
     r"no puedo (?:ayudar|responder)|mi dispiace|non posso|desculpe|não posso|"
     r"(?:很)?抱歉|对不起|我无法|申し訳(?:ありません|ございません)|죄송|извините|к сожалению, я не)",
     re.IGNORECASE,
 )
 _HEDGES = re.compile(
-    r"\b(?:i(?:'m| am) not (?:entirely |completely |quite )?(?:sure|certain)|i'?m unsure|"
-    r"it (?:is|'s) (?:unclear|not clear|hard to say|difficult to (?:say|determine))|"
-    r"(?:cannot|can't|can not|could not) (?:be )?determine[d]?|i (?:don't|do not) know|"
-    r"not enough information|insufficient information|i (?:think|believe|guess|suppose)\b|"
-    r"(?:it|this|that|there) (?:seems?|appears?) (?:to be|that|like)\b|most likely|"
-    r"(?:there (?:may|might) be|may be) (?:an? )?(?:mistake|error|typo)|"
-    r"none of the (?:options|given|above)|"
-    r"doesn't match|does not match|let(?:'s| us) assume|we (?:can|will|must) assume|assuming that)",
+    r"\b(?:i(?:'m| am) not (?:entirely |completely |quite |really )?(?:sure|certain)|i'?m unsure|"
+    r"(?:it (?:is|'s) )?(?:cannot|can't|can not|could not|not possible to) (?:be )?determined?|"
+    r"i (?:don't|do not) know|not enough information|insufficient information|"
+    r"(?:may|might|must|seems to|appears to) (?:have|contain|be) (?:an? )?(?:mistake|error|typo)|"
+    r"(?:is|be) an? (?:mistake|error|typo) in the (?:problem|question)|"
+    r"none of the (?:options?|choices?|given|above|answers?)|(?:problem|question) has no solution|"
+    r"not (?:among|one of) the (?:options?|choices)|(?:doesn't|does not) match any)",
     re.IGNORECASE,
 )
 _ENDINGS = tuple(".!?…:;)]}>\"'”’»`*_|$%。！？）」』】٪؟।")
@@ -48,48 +50,74 @@ def truncated(text: str, finish_reason: str | None) -> Iterator[Finding]:
     if finish_reason == "length":
         yield Finding("truncated", "the answer was cut at the limit on tokens")
         return
-    fences = re.findall(r"^(?:```|~~~)", text, re.MULTILINE)
-    if len(fences) % 2:
+    blocks = take_apart(text).blocks
+    if blocks and not blocks[-1].closed:
         yield Finding("truncated", "the answer ends within a block of code")
         return
     if _breaks_off(text):
         yield Finding("truncated", "the answer breaks off in the middle of a sentence")
 
 
+_MID_STEP = re.compile(
+    r"(?:<<[^>]*|[\d)]\s+[-+*/×÷=]|=\s*[$€£]?|\b(?:and|or|the|because),?|,)$", re.IGNORECASE
+)
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3},\d{3}(?![\d,])")
+_CUT_GROUP = re.compile(r"(?<![\d.,])\d{1,3},\d{1,2}(?![\d,])")
+
+
 def _breaks_off(text: str) -> bool:
-    """Whether the last line is the beginning of a sentence: no stop, where one was to be.
+    """Whether the last line is the beginning of a sentence or a sum: no stop, where one was to be.
 
     A short last line is a result or a name: "#### 18", "Paris". One that ends in a figure is whole
     where other lines do so too.
     """
     lines = [line.strip() for line in text.rstrip().split("\n") if line.strip()]
     last = lines[-1] if lines else ""
-    if re.match(r"[-*+#|>]|\d+[.)]\s|```|~~~", last) or len(text.split()) < 12:
+    if re.match(r"[-*+#|>\[]|\d+[.)]\s|```|~~~", last) or len(last.split()) < 4:
+        return False
+    if _MID_STEP.search(last) or _ends_in_a_cut_number(text, last):
+        return True
+    if len(text.split()) < 12:
         return False
     if any(last.count(a) > last.count(b) for a, b in ("()", "[]", "{}", ("<<", ">>"))):
         return True
-    if len(last.split()) < 5 or last.endswith(_ENDINGS):
+    if len(last.split()) < 5 or not last[-1].isalnum():
         return False
     stops = [line.endswith(_ENDINGS) for line in lines[:-1] if len(line.split()) >= 5]
     usual = sum(stops) >= 0.7 * len(stops)
     return usual if stops else not re.search(r"[=<>(){};\d]", last)
 
 
+def _ends_in_a_cut_number(text: str, last: str) -> bool:
+    """Whether the last word is 40,00, where the text writes 40,000 elsewhere and never 3,5."""
+    return (
+        bool(re.search(r"(?<![\d.,])\d{1,3},\d{1,2}$", last))
+        and bool(_GROUPED.search(text))
+        and len(_CUT_GROUP.findall(text)) == 1
+    )
+
+
+LONGEST_REFUSAL = 700
+"""Characters: who says more than that after "I can't …" does not merely decline."""
+
+
 def refusal(text: str) -> Iterator[Finding]:
-    """It begins by declining."""
-    if _REFUSAL.search(text[:300].replace("’", "'").lstrip()):
+    """It begins by declining, and there is not much more."""
+    if len(text) <= LONGEST_REFUSAL and _REFUSAL.search(text[:300].replace("’", "'").lstrip()):
         yield Finding("refusal", "the model declines to answer")
 
 
 def hedging(text: str) -> Iterator[Finding]:
     """It says itself that it is not sure; the words that say so."""
-    found = _HEDGES.search(text[:20_000].replace("’", "'"))
+    found = _HEDGES.search(take_apart(text).prose[:20_000].replace("’", "'"))
     if found:
         yield Finding("hedging", f'it is not sure: "{" ".join(found[0].split()).lower()}"')
 
 
 def repetition(text: str) -> Iterator[Finding]:
     """It goes round in circles: the same line, or the same words at its end, again and again."""
+    parts = take_apart(text)
+    text = parts.prose + "".join(block.code for block in parts.blocks if not block.closed)
     lines = Counter(
         line
         for raw in text[:100_000].split("\n")
@@ -101,7 +129,7 @@ def repetition(text: str) -> Iterator[Finding]:
             yield Finding("repetition", f"the same line stands {count} times")
             return
     words = text[-TAIL:].split()
-    for size in range(1, 21):
+    for size in range(1, min(20, len(words)) + 1):
         unit, count = words[-size:], 1
         while words[-size * (count + 1) : -size * count] == unit:
             count += 1
@@ -138,7 +166,7 @@ _ABOUT_LANGUAGE = re.compile(
     r"japanese|korean|russian|arabic|hebrew|hindi|deutsch|englisch|français|anglais|inglés|español)",
     re.IGNORECASE,
 )
-_NO_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+|\$[^$\n]*\$", re.DOTALL)
+_NO_PROSE = re.compile(r"https?://\S{1,300}|\$[^$\n]{1,300}\$|\\[A-Za-z]+")
 
 
 def wrong_language(text: str, prompt: str) -> Iterator[Finding]:
@@ -152,21 +180,23 @@ def wrong_language(text: str, prompt: str) -> Iterator[Finding]:
 
 def _language(text: str, least: int) -> str | None:
     """The language of a text with at least so many words, or as much of a script without spaces."""
-    text = _NO_PROSE.sub(" ", text[:20_000])
+    text = _NO_PROSE.sub(" ", take_apart(text).prose[:20_000])
     latin = len(_LATIN.findall(text)) / 4  # letters of a word, about; other scripts say more each
     for name, letters in _SCRIPTS:
         count = len(letters.findall(text))
         # some Chinese signs stand in Japanese too, never the other way round
         if count >= 2 * least and (count > latin or (name == "Japanese" and count > latin / 4)):
             return name
-    words = re.findall(r"[^\W\d_]+", text.lower())
+    words = re.findall(r"[^\W\d_]{2,}", text.lower())  # a letter alone is maths, in every language
     if len(words) < least:
         return None
     shares = {
         name: sum(word in known for word in words) / len(words) for name, known in _KNOWN.items()
     }
     first, second = sorted(shares, key=shares.__getitem__, reverse=True)[:2]
-    return first if shares[first] >= 0.15 and shares[first] >= 1.6 * shares[second] else None
+    different = len(_KNOWN[first].intersection(words))
+    clear = shares[first] >= 0.15 and shares[first] >= 1.6 * shares[second] and different >= 3
+    return first if clear else None
 
 
 _KNOWN = {name: frozenset(words.split()) for name, words in _FUNCTION_WORDS.items()}

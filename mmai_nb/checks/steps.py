@@ -1,0 +1,114 @@
+"""Steps of a calculation that do not fit together.
+
+Each is a mild doubt: a question may give what is not needed, and a step may be told by the way.
+Looked at where a number was asked for, of a question with few numbers, and the answer calculates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .blocks import take_apart
+from .finals import number_asked, offers_choices, stem
+from .finding import Finding
+from .numbers import Number, final_number
+
+__all__ = ["loose_steps"]
+
+MOST_GIVEN = 12
+"""Numbers of a question; with more, they are data, and not each is for the answer to name."""
+MOST_RESULTS = 60
+
+_NUMBER = re.compile(r"(?<![\w.,])\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?(?![\d])")
+_RESULT = re.compile(r"=\s{0,3}[$€£]?\s?(\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?)(?![\d.,]*\d)")
+_GOES_ON = re.compile(r"\s{0,3}(?:[-+*/×÷^=(\\]|x\s)")
+_UNSOLVED = re.compile(r"\d[A-Za-z]\s*$")
+_ANNOTATION = re.compile(r"<<[^>\n]{0,200}>>")
+_COUNTS = re.findall(
+    r"\w+",
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen",
+)
+_TENS = re.findall(r"\w+", "twenty thirty forty fifty sixty seventy eighty ninety hundred")
+_WORDS: dict[str, tuple[float, ...]] = {
+    **{name: (float(number),) for number, name in enumerate(_COUNTS, start=2)},
+    **{name: (10.0 * number,) for number, name in enumerate(_TENS, start=2)},
+    **dict.fromkeys(("twice", "double", "doubled", "couple"), (2.0,)),
+    **dict.fromkeys(("thrice", "triple", "tripled"), (3.0,)),
+    **dict.fromkeys(("half", "halves"), (2.0, 0.5)),
+    **dict.fromkeys(("quarter", "quarters"), (4.0, 0.25, 0.75)),
+    "dozen": (12.0,),
+}
+
+
+def loose_steps(text: str, prompt: str) -> Iterator[Finding]:
+    """Numbers of the question that are not used, results that are not, an end that is no result."""
+    question = stem(prompt)
+    if not number_asked(question):
+        return
+    prose = _ANNOTATION.sub("", take_apart(text).prose[:20_000].replace("**", ""))
+    results = _results(prose)
+    if not results:
+        return
+    yield from _unused(prose, question)
+    final = None if offers_choices(prompt) else final_number(text, True)
+    ends = _readings(final) if final else set()
+    told = ends | _values(prompt[-4_000:])
+    for place, value in results:
+        if not _as_shares(value) & told and not _as_shares(value) & _values(prose[place:]):
+            yield Finding("loose", f"{value:.12g} is worked out and not used")
+            break
+    last = results[-1][1]
+    if final and not any(abs(end - last) < 1 for end in ends):
+        yield Finding("ending", f"the last result is {last:.12g}, the answer {final.value:.12g}")
+
+
+def _readings(final: Number) -> set[float]:
+    """What the result before a final number may be: without sign, in its unit, as a share."""
+    value = abs(final.value)
+    return _as_shares(value) | {value * final.factor}
+
+
+def _as_shares(value: float) -> set[float]:
+    return {value, round(value / 100, 9), round(value * 100, 9)}
+
+
+def _results(prose: str) -> list[tuple[int, float]]:
+    """Where each result of a calculation ends, and its value."""
+    found = []
+    for result in _RESULT.finditer(prose):
+        if _GOES_ON.match(prose, result.end()) or _UNSOLVED.search(
+            prose, max(0, result.start() - 8), result.start()
+        ):
+            continue
+        found.append((result.end(), float(result[1].replace(",", ""))))
+        if len(found) == MOST_RESULTS:
+            break
+    return found
+
+
+def _values(text: str) -> set[float]:
+    """The numbers of a text, in figures and in words."""
+    found = {float(number.replace(",", "")) for number in _NUMBER.findall(text)}
+    for word in re.findall(r"[a-z]+", text.lower()):
+        found.update(_WORDS.get(word, ()))
+    return found
+
+
+def _unused(prose: str, question: str) -> Iterator[Finding]:
+    question = take_apart(question[-4_000:]).prose
+    given = {number: (float(number.replace(",", "")),) for number in _NUMBER.findall(question)}
+    given |= {
+        word: _WORDS[word] for word in re.findall(r"[a-z]+", question.lower()) if word in _WORDS
+    }
+    if len(given) > MOST_GIVEN:
+        return
+    said = _values(prose)
+    missing = [
+        name
+        for name, values in given.items()
+        if not any(_as_shares(value) & said for value in values)
+    ]
+    if missing:
+        yield Finding("unused", f"{missing[0]} of the question is not used")
