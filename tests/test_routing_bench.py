@@ -5,11 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import labelled
+from bench import fit_checks, labelled
+from bench.answer_routers import (
+    one_disagrees,
+    other_benchmark,
+    other_questions,
+    three_disagree,
+    without_marks,
+)
 from bench.fit_complexity import SIGNALS, as_json, fit, nonnegative_fit, sums, table
 from bench.keywords import keyword_score
 from bench.metrics import apgr, bootstrap, call_share, figures, interval, recovered
@@ -17,6 +25,8 @@ from bench.questions import Question, folds, learnable, load, other_sources, que
 from bench.routing import Bench, Router, main_table, measured, routers
 
 from mmai_nb import complexity
+from mmai_nb.checks import Question as Asked
+from mmai_nb.checks import find_faults
 from mmai_nb.complexity import fitted_weights, score
 
 WEAK = np.array([1.0, 1, 0, 0])
@@ -279,3 +289,67 @@ class TestTables:
 @pytest.fixture(scope="module")
 def public():
     return load()
+
+
+class TestAnswerRouters:
+    def test_asking_other_models_is_paid_for_on_every_prompt(self):
+        free = recovered(BEST, WEAK, STRONG, weak_price=0.1)
+        paid = recovered(BEST, WEAK, STRONG, weak_price=0.1, others_price=0.3)
+        assert paid[:3] == pytest.approx([0, 0, 0])
+        assert paid[10] == pytest.approx(np.interp(0.6, np.linspace(0, 0.9, 11), free))
+
+    def test_checks_put_what_is_broken_off_or_wrong_first_and_learn_nothing_from_the_test(
+        self, some
+    ):
+        z = other_questions(some)
+        broken = np.array([bool("truncated" in kinds(q) or "arithmetic" in kinds(q)) for q in some])
+        assert broken.any()
+        assert z[broken].min() > np.median(z[~broken])
+        turned = [replace(q, weak=1 - q.weak) if q.key == some[0].key else q for q in some]
+        assert other_questions(turned)[0] == z[0]
+
+    def test_out_of_distribution_the_other_benchmark_alone_is_learned_from(self, some):
+        z = other_benchmark(some)
+        turned = [replace(q, weak=1 - q.weak) if q.benchmark == "GSM8K" else q for q in some]
+        gsm8k = np.array([q.benchmark == "GSM8K" for q in some])
+        assert (other_benchmark(turned)[gsm8k] == z[gsm8k]).all()
+        assert (other_benchmark(turned)[~gsm8k] != z[~gsm8k]).any()
+
+    def test_without_marks_of_format_a_cut_answer_is_like_any_other(self, some):
+        z = without_marks(some)
+        cut = [i for i, q in enumerate(some) if kinds(q) == {"truncated"}]
+        clean = [i for i, q in enumerate(some) if not kinds(q)]
+        assert cut
+        assert z[cut].max() <= z[clean].max()
+
+    def test_a_model_that_was_not_asked_says_nothing_and_the_others_agree_or_not(self, some):
+        said = one_disagrees(some)
+        pro = np.array([q.benchmark == "MMLU-Pro" for q in some])
+        assert np.isnan(said[~pro]).all()
+        assert set(said[pro]) == {0.0, 1.0}
+        assert set(three_disagree([q for q in some if q.benchmark == "MMLU-Pro"])) <= {0, 1, 2, 3}
+
+    @pytest.mark.slow
+    def test_the_shipped_weights_of_the_checks_are_those_of_the_script(self, public):
+        rows = fit_checks.answered(public)
+        fitted = fit_checks.as_json(fit_checks.fit(rows, fit_checks.table(rows)))
+        assert fitted == fit_checks.as_json(fit_checks.fit(rows, fit_checks.table(rows)))
+        kept = Path(complexity.__file__).parent / "data" / "checks.json"
+        shipped = json.loads(kept.read_text("utf-8"))
+        for name, value in json.loads(fitted).items():
+            assert shipped[name] == pytest.approx(value, abs=2e-4)  # exp differs by machine
+
+
+def kinds(question):
+    asked = Asked(question.prompt)
+    return {finding.kind for finding in find_faults(question.weak_answer, asked)}
+
+
+@pytest.fixture(scope="module")
+def some(public):
+    """400 answers to each of the two benchmarks that have answers."""
+    return [
+        question
+        for name in ("GSM8K", "MMLU-Pro")
+        for question in [q for q in public if q.benchmark == name][:400]
+    ]

@@ -70,11 +70,28 @@ def fit(questions: Sequence[Question], signals: Floats) -> Weights:
     return replace(weights, bias=round(_bias(questions, sums(weights, signals)), 4))
 
 
-def nonnegative_fit(values: Floats, target: Floats, level: Indices, rounds: int = 500) -> Floats:
+def nonnegative_fit(
+    values: Floats,
+    target: Floats,
+    level: Indices,
+    *,
+    counts: Floats | None = None,
+    ridge: float = RIDGE,
+    rounds: int = 500,
+) -> Floats:
     """Logistic regression with weights of at least 0 and a free level for each group of rows.
 
     One weight after the other takes a Newton step, until none moves.
+
+    Args:
+        values: a row for each case, a column for each weight.
+        target: what the rows come to, 0 to 1.
+        level: the group of each row.
+        counts: how often each row counts; once where not given.
+        ridge: what holds the weights back.
+        rounds: how often each weight is moved at most.
     """
+    counts = np.ones(len(target)) if counts is None else counts
     spread = values.std(axis=0)
     spread[spread == 0] = 1.0
     columns = list(((values - values.mean(axis=0)) / spread).T)
@@ -83,14 +100,14 @@ def nonnegative_fit(values: Floats, target: Floats, level: Indices, rounds: int 
     for _ in range(rounds):
         before = weights.copy()
         p = 1 / (1 + np.exp(-z))
-        slope = np.bincount(level, p - target) + levels
-        steps = slope / (np.bincount(level, p * (1 - p)) + 1)
+        slope = np.bincount(level, counts * (p - target)) + levels
+        steps = slope / (np.bincount(level, counts * p * (1 - p)) + 1)
         levels -= steps
         z -= steps[level]
         for at, column in enumerate(columns):
             p = 1 / (1 + np.exp(-z))
-            pull = ((p - target) * column).sum() + RIDGE * weights[at]
-            curve = (p * (1 - p) * column * column).sum() + RIDGE
+            pull = (counts * (p - target) * column).sum() + ridge * weights[at]
+            curve = (counts * p * (1 - p) * column * column).sum() + ridge
             moved = max(0.0, weights[at] - pull / curve) - weights[at]
             weights[at] += moved
             z += moved * column

@@ -11,6 +11,7 @@ random order: the curve is the mean over all orders, so no draw is needed.
 
 A router that looks at the cheap model's answer has paid for it: an escalated prompt pays for both.
 Its share is therefore counted in money, on the scale where 0 is always cheap and 1 always strong.
+One that asks other cheap models before it decides has paid for them as well, on every prompt.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def recovered(
     *,
     counts: Floats | None = None,
     weak_price: float = 0.0,
+    others_price: float = 0.0,
 ) -> Floats:
     """What part of the gap is recovered at 0, 10, … 100 % of the money between cheap and strong.
 
@@ -53,6 +55,7 @@ def recovered(
         counts: how often each prompt counts; once where not given.
         weak_price: what a cheap call costs, as a part of a strong one, if escalated prompts pay
             for both; 0 for a router that decides before any call.
+        others_price: what the other models that every prompt is put to cost, as such a part.
 
     Raises:
         ValueError: the strong model is not better, so there is no gap.
@@ -64,7 +67,8 @@ def recovered(
     gains = np.concatenate(([0.0], np.cumsum((counts * (strong - weak))[order])[ends]))
     if gains[-1] <= 0:
         raise ValueError("the strong model is not better than the cheap one: no gap to recover")
-    parts: Floats = np.interp(TENTHS * (1 - weak_price) * calls[-1], calls, gains / gains[-1])
+    left = TENTHS * (1 - weak_price) - others_price
+    parts: Floats = np.interp(left * calls[-1], calls, gains / gains[-1])
     return parts
 
 
@@ -95,26 +99,28 @@ def bootstrap(
     weak: Floats,
     strong: Floats,
     *,
-    weak_prices: Mapping[str, float] | None = None,
+    prices: Mapping[str, tuple[float, float]] | None = None,
     rounds: int = 1000,
     seed: int = 0,
 ) -> dict[str, Floats]:
     """APGR, CPT(50) and CPT(80) of each router on prompts drawn with replacement, one row a round.
 
     Each round draws once for all of them, so that rows may be subtracted. A round without a gap
-    is left out.
+    is left out. `prices` holds `weak_price` and `others_price` by name.
     """
     draw = np.random.default_rng(seed)
     chance = np.full(len(weak), 1 / len(weak))
-    prices = weak_prices or {}
+    prices = prices or {}
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in scores}
     for _ in range(rounds):
         counts = draw.multinomial(len(weak), chance).astype(float)
         if counts @ (strong - weak) <= 0:
             continue
         for name, values in scores.items():
-            price = prices.get(name, 0.0)
-            curve = recovered(values, weak, strong, counts=counts, weak_price=price)
+            own, others = prices.get(name, (0.0, 0.0))
+            curve = recovered(
+                values, weak, strong, counts=counts, weak_price=own, others_price=others
+            )
             rows[name].append((apgr(curve), call_share(curve, 0.5), call_share(curve, 0.8)))
     return {name: np.array(found) for name, found in rows.items()}
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "BENCHMARKS",
+    "PHI",
     "Question",
     "folds",
     "learnable",
@@ -45,6 +46,7 @@ PRO_CHEAP = (
     "mathstral-7B",
     "gemma-7b",
 )
+PHI = "Phi-3-mini-4k-instruct"
 PRO_STRONG = (
     "gemini-1.5-pro-002",
     "gemini-1.5-flash-002",
@@ -76,6 +78,8 @@ class Question:
         fails: how much the cheap models miss, on average over several where there are, 0 to 1.
         mends: how much more the strong models get, 0 where it is not more.
         weak_answer: what the cheap model of the pair wrote, or None.
+        others: score of each other cheap model, where the file has it.
+        choices: the letter that other cheap models chose, where the file has it.
     """
 
     prompt: str
@@ -88,6 +92,8 @@ class Question:
     fails: float
     mends: float
     weak_answer: str | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -156,6 +162,8 @@ def _pro_rows(path: Path) -> Iterator[Question]:
             fails=1 - cheap,
             mends=max(0.0, dear - cheap),
             weak_answer=row["weak_response_mixtral"],
+            others={n: right[n] for n in PRO_CHEAP[1:] if right[n] is not None},
+            choices={PHI: row["pred_phi3"]} if row["pred_phi3"] else {},
         )
 
 

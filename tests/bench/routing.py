@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import labelled
-from bench.answer_routers import ANSWER_ROUTERS
+from bench.answer_routers import ANSWER_ROUTERS, RULES, AnswerRouter, other_questions
 from bench.fit_complexity import SMALLEST_GAP, fit, gaps, sums, table
 from bench.keywords import keyword_score
 from bench.metrics import Figures, bootstrap, figures, interval, recovered
@@ -144,12 +144,14 @@ class Router:
     Attributes:
         learned: what its weights were fitted on.
         weak_price: what it has paid, as a part of a strong call, before it decides.
+        others_price: what other cheap models have cost it before.
     """
 
     name: str
     learned: str
     scores: Floats
     weak_price: float = 0.0
+    others_price: float = 0.0
 
 
 def routers(bench: Bench) -> list[Router]:
@@ -168,13 +170,17 @@ def routers(bench: Bench) -> list[Router]:
     ]
 
 
-def _answer_routers(bench: Bench) -> list[Router]:
+def _answer_routers(
+    bench: Bench, readers: Mapping[str, AnswerRouter] = ANSWER_ROUTERS, price: float = WEAK_PRICE
+) -> list[Router]:
     answered = np.array([q.weak_answer is not None for q in bench.questions])
+    if not answered.any():
+        return []
     found = []
-    for name, read in ANSWER_ROUTERS.items():
+    for name, router in readers.items():
         scores = np.full(len(bench.questions), np.nan)
-        scores[answered] = read([q for q in bench.questions if q.weak_answer is not None])
-        found.append(Router(name, "reads the answer", scores, WEAK_PRICE))
+        scores[answered] = router.read([q for q in bench.questions if q.weak_answer is not None])
+        found.append(Router(name, "reads the answer", scores, price, router.others * price))
     return found
 
 
@@ -198,16 +204,25 @@ def measured(name: str, bench: Bench, rows: Sequence[Router], mask: Mask, rounds
     """The figures of all routers on the questions of a mask."""
     weak, strong = bench.weak[mask], bench.strong[mask]
     here = {row.name: row.scores[mask] for row in rows if _speaks(row, mask)}
-    prices = {row.name: row.weak_price for row in rows}
+    prices = {row.name: (row.weak_price, row.others_price) for row in rows}
     return Part(
         name=name,
         size=int(mask.sum()),
         gap=float((strong - weak).mean()),
         figures={
-            router: figures(recovered(scores, weak, strong, weak_price=prices[router]))
-            for router, scores in here.items()
+            row.name: figures(
+                recovered(
+                    here[row.name],
+                    weak,
+                    strong,
+                    weak_price=row.weak_price,
+                    others_price=row.others_price,
+                )
+            )
+            for row in rows
+            if row.name in here
         },
-        rounds=bootstrap(here, weak, strong, weak_prices=prices, rounds=rounds),
+        rounds=bootstrap(here, weak, strong, prices=prices, rounds=rounds),
     )
 
 
@@ -284,6 +299,59 @@ def task_table(parts: Sequence[Part], names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def calls_table(bench: Bench, rounds: int) -> str:
+    """The routers that read answers, with strong calls counted alone, as others report them."""
+    rows = [Router(RANDOM, NOTHING, np.zeros(len(bench.questions)))]
+    rows += _answer_routers(bench, price=0.0)
+    masks = [(name, bench.benchmark == name) for name in ("GSM8K", "MMLU-Pro")]
+    parts = [measured(name, bench, rows, mask, rounds) for name, mask in masks]
+    lines = [_line(["router", *(part.name for part in parts)]), _rule(len(parts) + 1)]
+    lines += [_line([row.name, *(_cell(part, row.name) for part in parts)]) for row in rows]
+    return "\n".join(lines)
+
+
+def rule_table(bench: Bench, rounds: int) -> str:
+    """What goes to the strong model by a plain yes or no, what that gains and what it costs."""
+    lines = [_line(["rule", "benchmark", *_RULE_HEAD]), _rule(2 + len(_RULE_HEAD))]
+    for row in _answer_routers(bench, RULES):
+        for name in ("GSM8K", "MMLU-Pro"):
+            inside = bench.benchmark == name
+            goes = row.scores[inside]
+            if not np.isnan(goes).any():
+                cells = _rule_cells(row, goes, bench.weak[inside], bench.strong[inside], rounds)
+                lines.append(_line([row.name, name, *cells]))
+    return "\n".join(lines)
+
+
+_RULE_HEAD = (
+    "goes to the strong model",
+    "of these wrong",
+    "quality before → after (strong alone)",
+    "gap recovered",
+    "cost, of always strong",
+)
+
+
+def _rule_cells(
+    row: Router, goes: Floats, weak: Floats, strong: Floats, rounds: int
+) -> tuple[str, ...]:
+    draw, size = np.random.default_rng(0), len(weak)
+    picks = [draw.integers(0, size, size) for _ in range(rounds)]
+    part = [
+        float((goes * (strong - weak))[pick].sum() / (strong - weak)[pick].sum()) for pick in picks
+    ]
+    low, high = interval(np.array(part))
+    gained = float((goes * (strong - weak)).sum() / (strong - weak).sum())
+    after = float(np.where(goes > 0, strong, weak).mean())
+    return (
+        f"{goes.mean():.1%}",
+        f"{1 - weak[goes > 0].mean():.0%}",
+        f"{weak.mean():.1%} → {after:.1%} ({strong.mean():.1%})",
+        f"{gained:.1%} [{low:.0%}, {high:.0%}]",
+        f"{row.weak_price + row.others_price + goes.mean():.0%}",
+    )
+
+
 def published_table(path: Path = DATA / "published_routellm.csv") -> str:
     """What the RouteLLM paper reports on MMLU and GSM8K."""
     learned = {
@@ -314,11 +382,25 @@ def calibration_table(bench: Bench) -> str:
         if name == "LLMRouter":
             worth = [t for t in set(bench.task) if gap.get(f"{name} {t}", 0.0) >= SMALLEST_GAP]
             inside &= np.isin(bench.task, worth)
-        says, fails = said[inside], bench.fails[inside]
-        tenths = np.array_split(np.argsort(says, kind="stable"), 10)
-        off = np.mean([abs(says[tenth].mean() - fails[tenth].mean()) for tenth in tenths])
-        lines.append(_line([name, f"{says.mean():.2f}", f"{fails.mean():.2f}", f"{off:.2f}"]))
+        lines.append(_calibrated(name, said[inside], bench.fails[inside]))
     return "\n".join(lines)
+
+
+def doubt_table(bench: Bench) -> str:
+    """How often the cheap model's answer is wrong where the doubt says so, weights of others."""
+    rows = [q for q in bench.questions if q.weak_answer is not None]
+    said = 1 / (1 + np.exp(-other_questions(rows)))
+    wrong = np.array([1 - q.weak for q in rows])
+    name = np.array([q.benchmark for q in rows])
+    lines = [_line(["", "doubt says", "answers are wrong", "error by tenths"]), _rule(4)]
+    lines += [_calibrated(b, said[name == b], wrong[name == b]) for b in sorted(set(name))]
+    return "\n".join(lines)
+
+
+def _calibrated(name: str, says: Floats, fails: Floats) -> str:
+    tenths = np.array_split(np.argsort(says, kind="stable"), 10)
+    off = np.mean([abs(says[tenth].mean() - fails[tenth].mean()) for tenth in tenths])
+    return _line([name, f"{says.mean():.2f}", f"{fails.mean():.2f}", f"{off:.2f}"])
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -343,7 +425,10 @@ What this does not show:
   {100 * SMALLEST_GAP:.0f} points are in it, but have no row of their own.
 - The published rows were measured on the whole test sets, ours on the half that is kept here.
 - A share of calls is not money: a hard prompt may be longer. Routers that read the cheap answer are
-  charged for it, at {WEAK_PRICE:.0%} of a strong call.
+  charged for it, at {WEAK_PRICE:.0%} of a strong call, and for each other cheap model they ask.
+- Which checks there are was chosen while looking at these answers, of one cheap model of 2023.
+- Of two of the three models that may disagree, the file has only whether they were right: where
+  both are wrong, whether they chose the same answer is drawn, as often as Phi-3 did.
 """
 
 
@@ -370,10 +455,16 @@ def main() -> None:
     print(share_table(parts, [LENGTH, KEYWORDS, COMPLEXITY, "labels of the pair, other questions"]))
     print("\nTasks of LLMRouter:\n")
     print(task_table(by_task, [LENGTH, KEYWORDS, COMPLEXITY]))
+    print("\nRouters that read the cheap answer, strong calls alone counted:\n")
+    print(calls_table(bench, rounds))
+    print(f"\nYes or no; a cheap call costs {WEAK_PRICE:.0%} of a strong one:\n")
+    print(rule_table(bench, rounds))
     print("\nPublished for RouteLLM (arXiv 2406.18665, same pair):\n")
     print(published_table())
     print("\nCalibration of complexity, other questions:\n")
     print(calibration_table(bench))
+    print("\nCalibration of the doubt in answers, other questions:\n")
+    print(doubt_table(bench))
     print(f"\n{NOT_SHOWN}", end="")
 
 
