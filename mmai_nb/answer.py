@@ -250,17 +250,19 @@ class Answer(str):
         return words + [f"check: {found.reason}" for found in ours if not found.passed]
 
     def _money_words(self) -> list[str]:
-        completion = self._facts.completion
-        if not all(c.cache_hit for c in self._completions):
-            if self.simulated:
-                return [f"demo: pretend {format_usd(self.cost_usd)}"]
-            free = all(c.cost.source == "free" for c in self._completions if not c.cache_hit)
-            return ["free" if free else format_usd(self.cost_usd)]
-        words = f"cached {_age(time.time() - completion.created)}"
-        if self.saved_usd:
-            pretend = "a pretend " if self.simulated else ""
-            words += f", saved {pretend}{format_usd(self.saved_usd)}"
-        return [words]
+        words, paid = [], [c for c in self._completions if not c.cache_hit]
+        if paid and self.simulated:
+            words.append(f"demo: pretend {format_usd(self.cost_usd)}")
+        elif paid:
+            free = all(c.cost.source == "free" for c in paid)
+            words.append("free" if free else format_usd(self.cost_usd))
+        if self.cache_hit:
+            cached = f"cached {_age(time.time() - self._facts.completion.created)}"
+            if self.saved_usd:
+                pretend = "a pretend " if self.simulated else ""
+                cached += f", saved {pretend}{format_usd(self.saved_usd)}"
+            words.append(cached)
+        return words
 
     def mark_shown(self, left: str = "") -> None:
         """It was shown while it came: the next display, which is the cell's, shows only `left`."""

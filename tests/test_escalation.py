@@ -604,3 +604,13 @@ def test_a_check_shows_itself_in_one_line(build):
     first, _ = build().ask("What is 3 * 17?", check=True).checks
     assert repr(first).startswith("Checked(small failed, doubt 0.")
     assert repr(first).endswith(", ('3 × 17 = 41 is wrong',))")
+
+
+def test_a_stronger_answer_that_was_kept_costs_only_the_cheap_one(build):
+    engine = build()
+    engine.ask("What is 3 * 17?", model="medium")
+    answer = engine.ask("What is 3 * 17?", check=True)
+    assert (answer.model, answer.cache_hit) == ("medium", True)
+    assert answer.cost_usd == pytest.approx(usd_of("small"))
+    assert answer.saved_usd == pytest.approx(usd_of("medium"))
+    assert "$0.00015 · cached just now, saved $0.0015" in answer.footer()
