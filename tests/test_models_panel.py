@@ -382,6 +382,16 @@ def test_names_with_markup_are_shown_to_the_letter():
     panel.close()
 
 
+def test_a_tiers_check_is_chosen_in_the_panel(panel, engine):
+    boxes = [
+        w for w in all_in(panel._tiers.widget) if "goes a tier up" in str(getattr(w, "tooltip", ""))
+    ]
+    assert [box.value for box in boxes] == [False, False]
+    boxes[0].value = "agree"
+    assert [tier.check for tier in engine.settings.tiers] == ["agree", False]
+    assert "check" in panel._lines.value
+
+
 def test_changing_a_chain_leaves_a_tiers_check_as_it_is(panel, engine):
     engine.configure({"tiers.simple.check": "agree"})
     panel._changed()

@@ -82,9 +82,21 @@ class TiersEditor:
             ),
             "value",
         )
+        check = w.Dropdown(
+            options=[("no check", False), ("check", True), ("check, agree", "agree")],
+            value=tier.check,
+            tooltip="an answer that fails its check goes a tier up",
+            layout=w.Layout(width="8.5em"),
+        )
+        check.observe(
+            lambda change: self._safely(partial(self._replace, tier, {"check": change["new"]})),
+            "value",
+        )
         name = w.HTML(f"<b>{message(tier.name)}</b>", layout=w.Layout(width="7em"))
         rows = [self._model(tier, place) for place in range(len(tier.chain))]
-        return w.VBox([w.HBox([name, bound, add]), *rows], layout=w.Layout(margin="0 0 0.5em 0"))
+        return w.VBox(
+            [w.HBox([name, bound, add, check]), *rows], layout=w.Layout(margin="0 0 0.5em 0")
+        )
 
     def _model(self, tier: Tier, place: int) -> Any:
         w, chain = self._w, list(tier.chain)
