@@ -43,9 +43,15 @@ def all_in(widget):
         yield from all_in(child)
 
 
-def button(panel, tooltip: str):
-    (found,) = [w for w in all_in(panel._tiers.widget) if getattr(w, "tooltip", "") == tooltip]
-    return found
+def button(panel, tooltip: str, tier: int = 0):
+    """What moves the chosen model of a tier."""
+    found = [w for w in all_in(panel._tiers.widget) if getattr(w, "tooltip", "") == tooltip]
+    return found[tier]
+
+
+def listed(panel, tier: int = 0):
+    """The models of a tier."""
+    return [w for w in all_in(panel._tiers.widget) if getattr(w, "rows", 0)][tier]
 
 
 def chain(engine, tier: int = 0) -> tuple[str, ...]:
@@ -149,26 +155,42 @@ def test_no_field_takes_a_key(panel):
 
 
 def test_a_model_can_be_moved_within_its_tier(panel, engine):
-    button(panel, "later: small").click()
+    button(panel, "later").click()
     assert chain(engine) == ("large", "small")
+    assert listed(panel).value == "small"  # and moved on from there
+    button(panel, "earlier").click()
+    assert chain(engine) == ("small", "large")
 
 
 def test_a_model_can_be_taken_out_and_put_back(panel, engine):
-    (out, _) = [w for w in all_in(panel._tiers.widget) if _is(w, "take out: large")]
-    out.click()
+    listed(panel).value = "large"
+    button(panel, "take out").click()
     assert chain(engine) == ("small",)
     add = next(w for w in all_in(panel._tiers.widget) if hasattr(w, "options"))
     add.value = "large"
     assert chain(engine) == ("small", "large")
 
 
-def _is(widget, tooltip: str) -> bool:
-    return getattr(widget, "tooltip", "") == tooltip
-
-
 def test_the_last_model_of_a_tier_cannot_be_taken_out(panel):
-    buttons = [w for w in all_in(panel._tiers.widget) if _is(w, "take out: large")]
-    assert [b.disabled for b in buttons] == [False, True]
+    assert not button(panel, "take out", 0).disabled
+    assert button(panel, "take out", 1).disabled
+
+
+def test_the_first_model_of_a_tier_cannot_come_earlier(panel):
+    assert button(panel, "earlier").disabled
+    assert not button(panel, "later").disabled
+    listed(panel).value = "large"
+    assert not button(panel, "earlier").disabled
+    assert button(panel, "later").disabled
+
+
+def test_a_tier_of_many_models_takes_no_more_widgets_than_one_of_few(panel, engine):
+    few = sum(1 for _ in all_in(panel._tiers.widget))
+    many = {f"m{n}": {"base_url": "http://127.0.0.1:9/v1"} for n in range(150)}
+    engine.configure({"models": many, "tiers": [{"name": "all", "up_to": 1.0, "chain": [*many]}]})
+    panel._changed()
+    assert len(listed(panel).options) == 150
+    assert sum(1 for _ in all_in(panel._tiers.widget)) <= few
 
 
 def bound(panel, place: int):
@@ -395,6 +417,6 @@ def test_a_tiers_check_is_chosen_in_the_panel(panel, engine):
 def test_changing_a_chain_leaves_a_tiers_check_as_it_is(panel, engine):
     engine.configure({"tiers.simple.check": "agree"})
     panel._changed()
-    button(panel, "take out: small").click()
+    button(panel, "take out").click()
     assert chain(engine) == ("large",)
     assert [tier.check for tier in engine.settings.tiers] == ["agree", False]

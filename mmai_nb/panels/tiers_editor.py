@@ -15,9 +15,14 @@ from .looks import message
 
 __all__ = ["TiersEditor"]
 
+MOST_ROWS = 8
+"""Models of a tier that are in sight; the others are scrolled to."""
+
 
 class TiersEditor:
-    """One row per tier and per model in it; each change replaces the tiers through `configure()`.
+    """A row and a list per tier; each change replaces the tiers through `configure()`.
+
+    A list and not a row per model: a tier may hold hundreds, and each widget is a message.
 
     Args:
         engine: whose tiers are shown and changed.
@@ -36,6 +41,7 @@ class TiersEditor:
         self._w, self._engine = ipywidgets, engine
         self._safely, self._after = safely, changed
         self._drawn: tuple[tuple[Tier, ...], bool] | None = None
+        self._chosen: dict[str, str] = {}
         self.widget = ipywidgets.VBox()
 
     def draw(self) -> None:
@@ -93,30 +99,43 @@ class TiersEditor:
             "value",
         )
         name = w.HTML(f"<b>{message(tier.name)}</b>", layout=w.Layout(width="7em"))
-        rows = [self._model(tier, place) for place in range(len(tier.chain))]
         return w.VBox(
-            [w.HBox([name, bound, add, check]), *rows], layout=w.Layout(margin="0 0 0.5em 0")
+            [w.HBox([name, bound, add, check]), self._models(tier)],
+            layout=w.Layout(margin="0 0 0.5em 0"),
         )
 
-    def _model(self, tier: Tier, place: int) -> Any:
+    def _models(self, tier: Tier) -> Any:
+        """The tier's models in their order, and what can be done with the chosen one."""
         w, chain = self._w, list(tier.chain)
-        moves = (
-            ("↑", "earlier", place > 0, _moved(chain, place, -1)),
-            ("↓", "later", place < len(chain) - 1, _moved(chain, place, 1)),
-            ("×", "take out", len(chain) > 1, [n for i, n in enumerate(chain) if i != place]),
+        chosen = self._chosen.get(tier.name)
+        listed = w.Select(
+            options=[(f"{place}. {name}", name) for place, name in enumerate(chain, 1)],
+            value=chosen if chosen in chain else chain[0],
+            rows=max(3, min(len(chain), MOST_ROWS)),
+            layout=w.Layout(width="24em"),
         )
-        buttons = []
-        for label, what, possible, then in moves:
-            button = w.Button(
-                description=label,
-                tooltip=f"{what}: {chain[place]}",
-                disabled=not possible,
-                layout=w.Layout(width="2.4em"),
-            )
-            button.on_click(lambda _, to=then: self._safely(partial(self._chain, tier, to)))
-            buttons.append(button)
-        label = w.HTML(message(f"{place + 1}. {chain[place]}"), layout=w.Layout(width="20em"))
-        return w.HBox([label, *buttons], layout=w.Layout(margin="0 0 0 2em"))
+        moves: dict[str, tuple[str, Callable[[str], list[str]]]] = {
+            "↑": ("earlier", lambda name: _moved(chain, name, -1)),
+            "↓": ("later", lambda name: _moved(chain, name, 1)),
+            "×": ("take out", lambda name: [n for n in chain if n != name] or chain),
+        }
+        buttons: dict[Any, Callable[[str], list[str]]] = {}
+        for label, (what, moved) in moves.items():
+            button = w.Button(description=label, tooltip=what, layout=w.Layout(width="2.4em"))
+            button.on_click(lambda _, to=moved: self._safely(partial(self._move, tier, listed, to)))
+            buttons[button] = moved
+
+        def allow(_: Any = None) -> None:
+            for button, moved in buttons.items():
+                button.disabled = moved(listed.value) == chain
+
+        listed.observe(allow, "value")
+        allow()
+        return w.HBox([listed, w.VBox(list(buttons))], layout=w.Layout(margin="0 0 0 2em"))
+
+    def _move(self, tier: Tier, listed: Any, moved: Callable[[str], list[str]]) -> None:
+        self._chosen[tier.name] = listed.value
+        self._chain(tier, moved(listed.value))
 
     def _bound(self, tier: Tier, change: Any) -> None:
         try:
@@ -137,12 +156,12 @@ class TiersEditor:
             self._after()
 
 
-def _moved(chain: list[str], place: int, by: int) -> list[str]:
-    other = place + by
-    if not 0 <= other < len(chain):
+def _moved(chain: list[str], name: str, by: int) -> list[str]:
+    place = chain.index(name)
+    if not 0 <= place + by < len(chain):
         return chain
     made = list(chain)
-    made[place], made[other] = made[other], made[place]
+    made[place], made[place + by] = made[place + by], made[place]
     return made
 
 
