@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["big_figures", "heading", "message", "picture", "png", "table"]
 
 SOFT = "color: var(--jp-ui-font-color2, #616161)"
-_CELL = "padding: 0.25em 0.75em; border-bottom: 1px solid var(--jp-border-color2, #e0e0e0)"
-_NUMBER = f"{_CELL}; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap"
-_NAME = f"{_CELL}; text-align: left; overflow-wrap: break-word; line-height: 1.3"
+_TABLE = (
+    "border-collapse: collapse; table-layout: auto; width: 100%; font-size: 92%; line-height: 1.3; "
+    "font-variant-numeric: tabular-nums; overflow-wrap: break-word"
+)
+_LINE = "border-bottom: 1px solid var(--jp-border-color2, #e0e0e0)"
+_HEAD = f"{SOFT}; font-weight: 500; white-space: nowrap"
+_NAME, _FIGURE = 'style="text-align: left"', 'align="right" nowrap'
+"""Of a cell: short, since there may be thousands, and what Markdown on the web leaves of them."""
 _TONES = {
     "plain": SOFT,
     "good": "color: var(--jp-success-color1, #1b5e20)",
@@ -50,27 +55,23 @@ def big_figures(figures: Iterable[tuple[str, str]]) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
     """A table; the first `names` columns hold names, the others figures."""
-    styles = [f"{_NAME}; min-width: 9em", *[_NAME] * (names - 1)] + [_NUMBER] * (
-        len(columns) - names
-    )
+    kinds = [_NAME] * names + [_FIGURE] * (len(columns) - names)
+    widest = 'style="text-align: left; min-width: 9em"'
     head = "".join(
-        f'<th scope="col" style="{style}; {SOFT}; font-weight: 500; white-space: nowrap">'
-        f"{inert_html(column)}</th>"
-        for column, style in zip(columns, styles, strict=True)
+        f'<th scope="col" {kind}><span style="{_HEAD}">{inert_html(column)}</span></th>'
+        for column, kind in zip(columns, [widest, *kinds[1:]], strict=True)
     )
     body = "".join(
-        "<tr>"
+        f'<tr style="{_LINE}">'
         + "".join(
-            f'<td style="{style}">{inert_html(cell)}</td>'
-            for cell, style in zip(row, styles, strict=True)
+            f"<td {kind}>{inert_html(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)
         )
         + "</tr>"
         for row in rows
     )
     return (
-        '<div style="overflow-x: auto"><table style="border-collapse: collapse; '
-        "table-layout: auto; width: 100%; "
-        f'font-size: 92%"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<div style="overflow-x: auto"><table cellpadding="5" style="{_TABLE}"><thead>'
+        f'<tr style="{_LINE}">{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
