@@ -1,14 +1,13 @@
 """How an answer appears while it comes: in a notebook, in a terminal, or not at all.
 
-In a notebook: one output that is updated in place, at once for the first text and then at most
-every max(0.1 s, length / 200 kB/s, 5 × the last render), the last state always. More would overrun
-the server's limit of 1 MB/s and be dropped.
+In a notebook: one output that is updated in place, at once for the first text and then as the pace
+of the kernel allows (see pacing.py) and at most every 5 × the last render; the last state always.
+More would overrun the server's limit of 1 MB/s and be dropped.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,15 +16,14 @@ from typing import Any, Protocol
 from .answer import Answer, render
 from .comparison import Comparison
 from .markup import clean_text, escape
+from .pacing import PACE, Pace, size_of
 
 __all__ = ["Board", "Silent", "View", "board_for", "view_for"]
 
 DEAD_FRONT_END = (OSError, RuntimeError, ValueError)
 """What writing to a closed pipe, socket, file or loop raises."""
-SLOWEST_RATE = 200_000
-"""Bytes per second that updates of one output may take."""
-SHORTEST_GAP = 0.1
-"""Seconds between two updates."""
+RENDERS = 5
+"""So many times as long as the last render took is waited before the next."""
 
 
 class View(Protocol):
@@ -73,16 +71,13 @@ class Notebook:
     Args:
         format: how the text is shown.
         publish: shows a MIME bundle; the keyword `update` says that it replaces the former one.
-        clock: seconds, monotonic.
+        pace: what all outputs keep to.
     """
 
     def __init__(
-        self,
-        format: str,
-        publish: Callable[..., None] | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, format: str, publish: Callable[..., None] | None = None, pace: Pace = PACE
     ) -> None:
-        self._format, self._clock = format, clock
+        self._format, self._pace = format, pace
         self._publish = publish or _publisher()
         self._pieces: list[str] = []
         self._rejected, self._why = "", ""
@@ -102,14 +97,12 @@ class Notebook:
     def text(self, piece: str) -> None:
         """Show the text so far, if it is time."""
         self._pieces.append(piece)
-        if self._clock() < self._next:
+        begin = self._pace.clock()
+        if begin < self._next:
             return
-        begin = self._clock()
-        bundle = render("".join(self._pieces), self._format, self._why, partial=True)
+        bundle = _draft(render("".join(self._pieces), self._format, self._why, partial=True))
         self._show(bundle)
-        end = self._clock()
-        size = sum(len(str(v).encode("utf-8", "replace")) for v in bundle.values())
-        self._next = end + max(SHORTEST_GAP, size / SLOWEST_RATE, 5 * (end - begin))
+        self._next = _after(self._pace, bundle, begin)
 
     def rejected(self, words: str) -> None:
         """The text so far pales, with the reason under it, until another takes its place."""
@@ -145,32 +138,39 @@ class Notebook:
         self._shown = True
 
 
+def _draft(bundle: dict[str, Any]) -> dict[str, Any]:
+    """What is shown of a text that is still coming: its Markdown is for who reads the file."""
+    return {kind: data for kind, data in bundle.items() if kind != "text/markdown"}
+
+
+def _after(pace: Pace, bundle: dict[str, Any], begin: float) -> float:
+    """The time of the next update, after this one, which was rendered and sent since `begin`."""
+    now = pace.clock()
+    return max(pace.sent(size_of(bundle.values())), now + RENDERS * (now - begin))
+
+
 class Board:
     """A comparison in one output, updated in place as often as a single answer's."""
 
-    def __init__(
-        self,
-        publish: Callable[..., None] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._publish, self._clock = publish or _publisher(), clock
-        self._next, self._shown, self._last = 0.0, False, ""
+    def __init__(self, publish: Callable[..., None] | None = None, pace: Pace = PACE) -> None:
+        self._publish, self._pace = publish or _publisher(), pace
+        self._next, self._shown, self._last = 0.0, False, ("", False)
 
     def show(self, comparison: Comparison) -> None:
         """What has come so far, if it is time; the end always."""
-        begin = self._clock()
-        if begin < self._next and not comparison.over:
+        begin, over = self._pace.clock(), comparison.over
+        if begin < self._next and not over:
             return
         bundle = comparison._repr_mimebundle_()
-        if bundle["text/html"] == self._last:
+        if (bundle["text/html"], over) == self._last:
             return
-        self._last = bundle["text/html"]
+        self._last = bundle["text/html"], over
+        bundle = bundle if over else _draft(bundle)
         with suppress(*DEAD_FRONT_END):
             self._publish(bundle, {}, update=self._shown)
             self._shown = True
-        end = self._clock()
-        size = sum(len(text.encode("utf-8", "replace")) for text in bundle.values())
-        self._next = end + max(SHORTEST_GAP, size / SLOWEST_RATE, 5 * (end - begin))
+        if not over:
+            self._next = _after(self._pace, bundle, begin)
 
 
 class Sheet:

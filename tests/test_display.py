@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mmai_nb.display import Notebook, Terminal
+from mmai_nb.pacing import Pace
 
 
 class Screen:
@@ -25,7 +26,7 @@ def screen():
 
 @pytest.fixture
 def view(screen):
-    return Notebook("markdown", screen.publish, screen.clock)
+    return Notebook("markdown", screen.publish, Pace(screen.clock))
 
 
 def test_the_cell_is_not_empty_while_it_waits(view, screen):
@@ -53,6 +54,44 @@ def test_a_long_stream_stays_under_200_kilobytes_a_second(view, screen):
         screen.now += 0.005
     total = sum(len(str(v).encode()) for _, bundle in screen.shown for v in bundle.values())
     assert total / screen.now <= 210_000
+
+
+def test_two_streams_share_what_one_may_send(screen):
+    pace, shown = Pace(screen.clock), {"a": [], "b": []}
+
+    def publisher(name):
+        return lambda bundle, metadata, *, update: shown[name].append(bundle)
+
+    views = [Notebook("markdown", publisher(name), pace) for name in shown]
+    for _ in range(5000):
+        for view in views:
+            view.text("word " * 5)
+        screen.now += 0.002
+    both = shown["a"] + shown["b"]
+    assert sum(len(v.encode()) for bundle in both for v in bundle.values()) / screen.now <= 150_000
+    assert len(both) / screen.now <= 10
+    assert abs(len(shown["a"]) - len(shown["b"])) <= 1
+
+
+def test_what_came_before_holds_a_new_stream_up_for_two_seconds_at_most(screen):
+    pace = Pace(screen.clock)
+    for _ in range(1000):
+        pace.sent(10_000)
+    view = Notebook("markdown", screen.publish, pace)
+    view.text("the first")
+    screen.now += 2.5
+    view.text(" and the next")
+    assert [bundle["text/plain"] for _, bundle in screen.shown] == [
+        "the first",
+        "the first and the next",
+    ]
+
+
+def test_what_is_still_coming_is_sent_without_its_markdown(view, screen):
+    view.text("Hello")
+    assert set(screen.shown[-1][1]) == {"text/plain", "text/html"}
+    view.stopped("broke off here")
+    assert "text/markdown" in screen.shown[-1][1]
 
 
 def test_updates_replace_the_same_output(view, screen):

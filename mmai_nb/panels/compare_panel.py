@@ -11,16 +11,15 @@ from typing import Any
 from ..comparison import ORDERS, Comparison
 from ..engine import Engine
 from ..errors import MmaiError
-from ..side_by_side import card
+from ..pacing import PACE, size_of
+from ..side_by_side import side_by_side
 from .looks import heading, message, table
 from .panel import Panel
 
 __all__ = ["ComparePanel"]
 
-SHORTEST_GAP = 0.1
-"""Seconds between two messages to the front end, …"""
-SLOWEST_RATE = 200_000
-"""… and bytes a second that they may take."""
+SLICE = 0.05
+"""Seconds between two looks at what has come."""
 FEWEST = 2
 
 
@@ -43,7 +42,6 @@ class ComparePanel(Panel):
         self._chosen = tuple(firsts) if models is None else models
         self.comparison: Comparison | None = None
         self._watcher: threading.Thread | None = None
-        self._cards: dict[str, Any] = {}
 
     # -- what it shows
 
@@ -84,7 +82,7 @@ class ComparePanel(Panel):
         self._stop = self._button(w, "Stop", self._stop_all)
         self._again = self._button(w, "Ask failed ones again", self._rerun)
         self._diff = self._button(w, "Show differences", self._show_difference)
-        self._told, self._answers = w.HTML(), w.Box(layout=_grid(w))
+        self._told, self._answers = w.HTML(), w.HTML(layout=w.Layout(width="auto"))
         self._votes, self._difference, self._rates = w.Box(layout=_row(w)), w.HTML(), w.HTML()
         self._show_rates()
         self._enable()
@@ -152,13 +150,9 @@ class ComparePanel(Panel):
         self._watch(lambda: comparison.start(missing))
 
     def _take(self, comparison: Comparison) -> None:
-        """Put a comparison into the panel, with an empty card for each of its columns."""
-        import ipywidgets as w
-
-        self._let_go(self._answers, self._votes)
+        """Put a comparison into the panel."""
+        self._let_go(self._votes)
         self.comparison = comparison
-        self._cards = {c.label: w.HTML(layout=_card(w)) for c in comparison.columns}
-        self._answers.children = tuple(self._cards.values())
         self._difference.value = ""
 
     def _watch(self, start: Callable[[], None]) -> None:
@@ -172,23 +166,25 @@ class ComparePanel(Panel):
 
     def _follow(self, comparison: Comparison) -> None:
         """Show what comes until all is there; runs beside the kernel, so that Stop is heard."""
+        next_time = 0.0
         while not comparison.over:
-            time.sleep(self._update(comparison))
+            if time.monotonic() >= next_time:
+                next_time = self._update(comparison)
+            time.sleep(SLICE)
         self._update(comparison)
         if self.comparison is comparison and not self._closed:
             self._finish(comparison)
 
     def _update(self, comparison: Comparison) -> float:
-        """Send what has changed; gives the seconds to wait before the next time."""
-        begin, sent, size = time.monotonic(), 0, 0
-        for column in comparison.columns:
-            html = card(comparison.cell(column), comparison.format)["text/html"]
-            widget = self._cards.get(column.label)
-            if self.comparison is comparison and widget is not None and widget.value != html:
-                widget.value = html
-                sent, size = sent + 1, size + len(html.encode("utf-8", "replace"))
+        """Send what has changed, all columns as one message; gives the time (s) of the next."""
+        begin = time.monotonic()
+        cells = [comparison.cell(column) for column in comparison.ordered()]
+        html = side_by_side(cells, comparison.format)["text/html"]
+        if self.comparison is not comparison or self._answers.value == html:
+            return begin
+        self._answers.value = html
         took = time.monotonic() - begin
-        return max(SHORTEST_GAP * max(1, sent), size / SLOWEST_RATE, 5 * took)
+        return max(PACE.sent(size_of([html])), time.monotonic() + 5 * took)
 
     def _finish(self, comparison: Comparison) -> None:
         self._say(comparison.note(), "plain")
@@ -230,11 +226,11 @@ class ComparePanel(Panel):
         if self.comparison is None:
             return
         try:
-            ordered = self.comparison.sorted_by(self._order.value).ordered()
+            self.comparison.sorted_by(self._order.value)
         except MmaiError:
             self._order.value = "asked"
             raise
-        self._answers.children = tuple(self._cards[column.label] for column in ordered)
+        self._update(self.comparison)
 
     def _show_difference(self) -> None:
         done = [c for c in self._some().ordered() if c.answer is not None]
@@ -303,17 +299,3 @@ class ComparePanel(Panel):
 
 def _row(w: Any, align: str = "center") -> Any:
     return w.Layout(display="flex", flex_flow="row wrap", align_items=align, width="100%")
-
-
-def _grid(w: Any) -> Any:
-    return w.Layout(
-        display="grid",
-        grid_template_columns="repeat(auto-fit, minmax(min(100%, 19em), 1fr))",
-        grid_gap="0.75em",
-        width="100%",
-        overflow="visible",
-    )
-
-
-def _card(w: Any) -> Any:
-    return w.Layout(width="auto", margin="0", min_width="0")

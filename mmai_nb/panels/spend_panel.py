@@ -12,6 +12,7 @@ from .. import charts
 from ..answer import format_usd
 from ..engine import Engine
 from ..errors import MmaiError
+from ..pacing import PACE, size_of
 from .looks import big_figures, heading, message, picture, png, table
 from .panel import Panel
 from .spend_report import CHARTS, GROUPS, KINDS, PERIODS, SORTS, Choice, Report, report
@@ -42,7 +43,7 @@ class SpendPanel(Panel):
         self.choice = choice or _first_choice(engine)
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
-        self._drawn, self._missed = 0.0, False
+        self._next, self._missed = 0.0, False
 
     # -- what it shows
 
@@ -134,7 +135,6 @@ class SpendPanel(Panel):
     def _draw(self) -> None:
         """Show what there is now; only what has changed goes to the front end."""
         with self._lock:
-            self._drawn = time.monotonic()
             found = self.report()
             if found.empty:
                 self._figures.value = message(charts.EMPTY)
@@ -146,6 +146,9 @@ class SpendPanel(Panel):
             more = len(found.table) - len(rows)
             note = message(f"{more:,} more rows: the export has them all") if more > 0 else ""
             self._table.value = table((self.choice.by, *COLUMNS), rows) + note
+            shown = [self._figures.value, self._picture.value, self._table.value]
+            paced = PACE.sent(size_of(shown), updates=len(shown))
+            self._next = max(paced, time.monotonic() + GAP)
 
     def _soon(self) -> None:
         """Draw at once, or as soon as the gap has passed; many calls make one redraw."""
@@ -153,7 +156,7 @@ class SpendPanel(Panel):
             if self._timer is not None or self._closed:
                 self._missed = True
                 return
-            wait = max(0.0, self._drawn + GAP - time.monotonic())
+            wait = max(0.0, self._next - time.monotonic())
             self._timer = threading.Timer(wait, self._redraw)
             self._timer.daemon = True
             self._timer.start()
