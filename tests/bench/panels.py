@@ -5,7 +5,8 @@
 The spend panel's figures are medians of CPU seconds, so that a busy machine does not matter. The
 comparison's is wall time against one model alone, in rounds that take turns: eight models that each
 take 200 ms to answer, at an endpoint in a process of its own, without the cache and with it (no
-answer is in it). Beside it stands the CPU a request costs this process.
+answer is in it). Beside it stands the CPU a request costs this process. The last line is what a
+front end is sent, counted on the wire of a real kernel.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from tempfile import TemporaryDirectory
 
 from endpoint import SECONDS, serving
 from ledger import build, median_ms, rows
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from support.wire import kernel
+from test_traffic import LOAD, NAMES
+from test_traffic import SECONDS as SECONDS_OF_TRAFFIC
 
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
@@ -88,6 +94,25 @@ def comparisons(folder: Path, *, cached: bool) -> None:
     )
 
 
+def traffic() -> None:
+    """Print what a kernel sends while eight models stream into a panel, and one into a cell."""
+    with kernel() as wire:
+        wire.run(LOAD)
+        wire.run(f"compare, spend = ai.panels.compare(text, {NAMES}), ai.panels.spend()")
+        wire.run("display(compare, spend)")
+        began = time.monotonic()
+        wire.press("compare._run")
+        wire.run("get_ipython().run_cell_magic('ai', 'm0', text)")
+        wire.wait_until("compare.comparison.over and not compare._watcher.is_alive()")
+        time.sleep(1.0)
+        heard = wire.since(began)
+    size, updates = heard.most(SECONDS_OF_TRAFFIC)
+    print(
+        f"{len(NAMES)} models stream into the compare panel, one into a cell, the spend follows: "
+        f"at most {size / 1e3:.0f} kB/s, {updates:.1f} updates/s over {SECONDS_OF_TRAFFIC:g} s"
+    )
+
+
 def main(counts: list[int]) -> None:
     """Print the figures."""
     with TemporaryDirectory() as place:
@@ -101,6 +126,7 @@ def main(counts: list[int]) -> None:
             )
         for cached in (False, True):
             comparisons(folder, cached=cached)
+        traffic()
         print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
