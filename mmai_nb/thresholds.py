@@ -56,6 +56,7 @@ class Thresholds:
             prefer: a checked one.
             settings: with the tiers it is for.
             since: scores that were recorded before are of another scale: seconds since the epoch.
+                They count only where those since then are too few.
         """
         simulated = settings.models[settings.tiers[-1].chain[0]].simulated
         past = self._scores(simulated, since)
@@ -79,13 +80,21 @@ class Thresholds:
         ledger, now = self._ledger(), self._clock()
         past = self._past.get((simulated, since))
         if past is None or past.ledger is not ledger or past.until < now:
-            own = ledger.scores(since=since, simulated=simulated, most=NEWEST)
-            scores, basis = tuple(sorted(own)), f"your last {len(own):,} prompts"
-            basis += " to the demo" if simulated else ""
-            if len(own) < ENOUGH:
+            scores, basis = _own(ledger, simulated, since)
+            if len(scores) < ENOUGH:
                 scores, basis = _public(), "public exam questions"
             past = self._past[simulated, since] = _Past(scores, basis, ledger, now + KEEPS_S)
         return past
+
+
+def _own(ledger: Ledger, simulated: bool, since: float) -> tuple[tuple[float, ...], str]:
+    """The user's own scores, in rising order, and which they are."""
+    found = ledger.scores(since=since, simulated=simulated, most=NEWEST)
+    note = " to the demo" if simulated else ""
+    if since and len(found) < ENOUGH:
+        found = ledger.scores(simulated=simulated, most=NEWEST)
+        note += ", most of them from before the calibration"
+    return tuple(sorted(found)), f"your last {len(found):,} prompts{note}"
 
 
 def _public() -> tuple[float, ...]:

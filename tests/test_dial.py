@@ -20,6 +20,7 @@ from mmai_nb.dial import (
     bounds_for,
     checked_prefer,
     expected_shares,
+    percent,
     public_scores,
     share_of,
     tier_at,
@@ -185,6 +186,13 @@ def test_the_public_scores_are_a_thousand_in_rising_order():
     found = public_scores()
     assert len(found) == STEPS
     assert list(found) == sorted(found)
+
+
+@pytest.mark.parametrize("word", PREFERENCES)
+def test_the_model_card_has_the_bounds_of_each_word(word):
+    card = (Path(mmai_nb.__file__).parent / "data" / "complexity.md").read_text("utf-8")
+    dial = turned(word, public_scores(), 3, "")
+    assert f"| {word} | {percent(dial.share)} | {dial.between} |" in card
 
 
 @pytest.fixture(scope="module")

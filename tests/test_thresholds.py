@@ -111,10 +111,16 @@ def test_rows_that_wait_to_be_written_count_too(tmp_path):
     assert basis(waiting) == "your last 60 prompts"
 
 
-def test_prompts_from_before_a_moment_can_be_left_out(ledger):
+def test_prompts_from_before_a_calibration_are_left_out_where_there_are_enough_since(ledger):
     record(ledger, scores_of(100))
     assert basis(ledger, since=1040.0) == "your last 60 prompts"
-    assert basis(ledger, since=1060.0) == "public exam questions"
+    said = "your last 100 prompts, most of them from before the calibration"
+    assert basis(ledger, since=1060.0) == said
+
+
+def test_too_few_prompts_are_too_few_before_a_calibration_too(ledger):
+    record(ledger, scores_of(40))
+    assert basis(ledger, since=1030.0) == "public exam questions"
 
 
 def test_the_demo_goes_by_the_demos_prompts(tmp_path):

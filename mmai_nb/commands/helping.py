@@ -157,8 +157,8 @@ The setting prefer is the cost dial: cheap, balanced, quality (5, 20, 50 %), or 
 prompts that may go to the strongest tier, 0 to 1 or as 20%. It puts bounds in place of the tiers'
 own, by the scores of your last prompts; until there are 50, by those of public exam questions,
 which are longer. Of the rest, each tier gets twice as many as the next stronger one. It is a limit,
-not a quota, and holds for prompts that name no model and no tier; None lets the tiers' own bounds
-hold again:
+not a quota, and holds for where prompts begin that name no model and no tier: an answer that fails
+its check may go up from there. None lets the tiers' own bounds hold again:
 
     %ai config prefer cheap
 
