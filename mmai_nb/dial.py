@@ -26,6 +26,7 @@ __all__ = [
     "ENOUGH",
     "NEVER",
     "PREFERENCES",
+    "PUBLIC",
     "Dial",
     "bounds_for",
     "checked_prefer",
@@ -51,6 +52,9 @@ six points, which is less than exams and notebooks differ by."""
 
 NEVER = -1.0
 """A bound below every score: nothing stays in this tier."""
+
+PUBLIC = "public exam questions"
+"""The basis of a dial where the user's own prompts are too few."""
 
 FINEST = 1_000
 """Bounds are rounded up to so many parts of 1, to be told as they are."""

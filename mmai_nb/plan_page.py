@@ -19,6 +19,7 @@ Row = Sequence[str]
 
 HEAD = ("", "model", "tiers", "provider", "tokens in", "out", "cost", "window", "note")
 NUMBERS = ("tokens in", "out", "cost", "window")
+ORDER = "the chain is tried in this order; nothing was sent"
 MOST_MODELS = 12
 """Where there are more, only the first of the chain and of each tier are shown; -v shows all."""
 MOST_OF_CHAIN = 6
@@ -33,7 +34,7 @@ def page_text(route: Route, choices: Sequence[Choice], *, everything: bool = Fal
     lines = [f"{label:<10} {words}" for label, words in _facts(route)]
     rows, more = _candidates(route.estimates, everything)
     if rows:
-        lines += ["", *aligned(rows, NUMBERS)]
+        lines += ["", ORDER, *aligned(rows, NUMBERS)]
     if more:
         lines.append(f"  … {more:,} more: %ai route -v TEXT shows them all")
     if choices:
@@ -51,7 +52,7 @@ def page_html(route: Route, choices: Sequence[Choice], *, everything: bool = Fal
     parts = [f"<table>{facts}</table>"]
     if rows:
         styles = [_NUMBER if column in NUMBERS else _NAME for column in rows[0]]
-        parts.append(_table(rows[0], rows[1:], styles))
+        parts += [f"<div>{ORDER}</div>", _table(rows[0], rows[1:], styles)]
     if more:
         parts.append(f"<div>… {more:,} more: <code>%ai route -v TEXT</code> shows them all</div>")
     if choices:
@@ -71,7 +72,7 @@ def _facts(route: Route) -> Iterator[tuple[str, str]]:
     for reason in route.reasons if route.complexity is None else route.reasons[1:]:
         yield "why", reason
     chain = [*route.chain[:MOST_OF_CHAIN], *(["…"] if len(route.chain) > MOST_OF_CHAIN else [])]
-    yield "chain", f"{' → '.join(chain)}   (tried in this order; nothing was sent)"
+    yield "chain", " → ".join(chain)
     left_out: dict[str, list[str]] = {}
     for name, reason in route.skipped:
         if reason != route.stepped:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .dial import ENOUGH, Dial, expected_shares, public_scores, turned
+from .dial import ENOUGH, PUBLIC, Dial, expected_shares, public_scores, turned
 from .ledger import Ledger
 from .settings import Settings
 
@@ -82,7 +82,7 @@ class Thresholds:
         if past is None or past.ledger is not ledger or past.until < now:
             scores, basis = _own(ledger, simulated, since)
             if len(scores) < ENOUGH:
-                scores, basis = _public(), "public exam questions"
+                scores, basis = _public(), PUBLIC
             past = self._past[simulated, since] = _Past(scores, basis, ledger, now + KEEPS_S)
         return past
 

@@ -77,6 +77,7 @@ class TestTheFirstLineOfACell:
             ("-m l", ["large"]),
             ("-m co", ["complex"]),
             ("--fallback ", ["small", "large"]),
+            ("--prefer ", ["cheap", "balanced", "quality"]),
             ("--compare small,", ["large"]),
             (
                 "--check ",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..dial import ENOUGH, PREFERENCES, percent, whole
+from ..dial import ENOUGH, PREFERENCES, PUBLIC, percent, whole
 from ..engine import Engine
 from ..plan_page import aligned
 from ..settings import explain_settings
@@ -37,7 +37,7 @@ def _lines(engine: Engine) -> Iterator[str]:
         yield f"no effect while default_model is {settings.default_model}, not auto"
     yield ""
     yield f"shares by the scores of {dial.basis}"
-    if not dial.basis.startswith("your"):
+    if dial.basis == PUBLIC:
         yield f"(exams are longer than most prompts; your own count once there are {ENOUGH})"
     names = [tier.name for tier in tiers]
     rows = [("", "bounds between", *names, "")]

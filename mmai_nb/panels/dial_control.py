@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..dial import PREFERENCES, Dial, percent, share_of
+from ..dial import ENOUGH, PREFERENCES, PUBLIC, Dial, percent, share_of
 from ..engine import Engine
 from .looks import message
 
@@ -30,7 +30,8 @@ def dial_words(engine: Engine, dial: Dial) -> tuple[str, str]:
         limit = f"At most {percent(dial.share)} of prompts go to {names[-1]}."
     if engine.settings.default_model != "auto":
         limit += f" No effect while default_model is {engine.settings.default_model}, not auto."
-    return limit, f"{dial.shares_said(names)} — by the scores of {dial.basis}"
+    until = f"; your own count once there are {ENOUGH}" if dial.basis == PUBLIC else ""
+    return limit, f"{dial.shares_said(names)} — by the scores of {dial.basis}{until}"
 
 
 class DialControl:
