@@ -86,6 +86,19 @@ class Dial:
         """
         return _said(self, strongest)
 
+    def limit_said(self, strongest: str, own: Sequence[float]) -> str:
+        """What holds, in a sentence.
+
+        Args:
+            strongest: the name of the last tier.
+            own: the tiers' own bounds.
+        """
+        if self.share is not None:
+            return f"At most {percent(self.share)} of prompts go to {strongest}."
+        if self.bounds == tuple(own):
+            return "The tiers' own bounds hold."
+        return "The bounds that your votes call for hold: %ai calibrate show."
+
     def shares_said(self, names: Sequence[str]) -> str:
         """Which tier serves up to which score, and the share of the prompts it gets.
 

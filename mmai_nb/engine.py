@@ -226,7 +226,7 @@ class Engine(Resources):
         def turned(prefer: str | float | None) -> Route:
             asked = replace(request, prefer=prefer)
             other = settings.model_copy(update={"prefer": prefer})
-            if same_tier(route, self.bounds(asked, other)[0], settings):
+            if same_tier(route, self.lessons(asked, other)["bounds"], settings):
                 return route
             return self._route(asked, other)
 

@@ -327,11 +327,17 @@ class Resources:
         if made is None:
             return {"bounds": bounds, "bounds_from": why}
         if not bounds:
-            tiers = settings.tiers
-            bounds = made.bounds_for([t.name for t in tiers], [t.up_to for t in tiers])
+            bounds = self._voted_bounds(settings)
             why = f"tiers begin where {made.votes} votes say" if bounds else ""
         known = {"offsets": made.offsets, "words": made.words}
         return {**known, "bounds": bounds, "bounds_from": why}
+
+    def _voted_bounds(self, settings: Settings) -> tuple[float, ...]:
+        """Where the votes say that the tiers begin; () where they say nothing of these tiers."""
+        made, tiers = self.learned(settings).current(), settings.tiers
+        if made is None:
+            return ()
+        return made.bounds_for([t.name for t in tiers], [t.up_to for t in tiers])
 
     def scored_since(self, settings: Settings) -> float:
         """Since when scores are of today's scale, in seconds since the epoch."""
@@ -358,7 +364,8 @@ class Resources:
     def dial(self, prefer: str | float | None) -> Dial:
         """What a turn of the cost dial comes to, for the tiers that would be asked now."""
         settings = self.settings_for_display
-        return self.thresholds.dial(prefer, settings, since=self.scored_since(settings))
+        since, voted = self.scored_since(settings), self._voted_bounds(settings)
+        return self.thresholds.dial(prefer, settings, since=since, bounds=voted)
 
     def bounds(self, request: Request, settings: Settings) -> tuple[tuple[float, ...], str]:
         """The tiers' bounds as the cost dial sets them, and why; () where they are as they were."""
@@ -367,6 +374,8 @@ class Resources:
         if prefer is None or named or not settings.tiers:
             return (), ""
         dial = self.thresholds.dial(prefer, settings, since=self.scored_since(settings))
+        if dial.share is None:  # no scores to go by
+            return (), ""
         return dial.bounds, dial.said(settings.tiers[-1].name)
 
     def in_force(self, request: Request) -> tuple[Request, Settings]:

@@ -49,7 +49,14 @@ class Thresholds:
         self._past: dict[tuple[bool, float], _Past] = {}
         self._made: dict[tuple[str | float, int, bool, float], tuple[_Past, Dial]] = {}
 
-    def dial(self, prefer: str | float | None, settings: Settings, *, since: float = 0.0) -> Dial:
+    def dial(
+        self,
+        prefer: str | float | None,
+        settings: Settings,
+        *,
+        since: float = 0.0,
+        bounds: tuple[float, ...] = (),
+    ) -> Dial:
         """What a preference comes to; with None, what the tiers' own bounds do.
 
         Args:
@@ -57,11 +64,12 @@ class Thresholds:
             settings: with the tiers it is for.
             since: scores that were recorded before are of another scale: seconds since the epoch.
                 They count only where those since then are too few.
+            bounds: what holds without the dial; (): the tiers' own.
         """
         simulated = settings.models[settings.tiers[-1].chain[0]].simulated
         past = self._scores(simulated, since)
         if prefer is None or not past.scores:
-            bounds = tuple(tier.up_to for tier in settings.tiers)
+            bounds = bounds or tuple(tier.up_to for tier in settings.tiers)
             return Dial(None, None, bounds, expected_shares(bounds, past.scores), past.basis)
         key = (prefer, len(settings.tiers), simulated, since)
         made = self._made.get(key)

@@ -12,6 +12,7 @@ from support.scripted import Scripted, settings_of
 
 from mmai_nb import dial as dials
 from mmai_nb.caching import AnswerCache
+from mmai_nb.calibration import Calibration
 from mmai_nb.complexity import score
 from mmai_nb.dial import bounds_for, public_scores, tier_at
 from mmai_nb.engine import Engine
@@ -255,6 +256,33 @@ def test_a_wrong_turn_of_one_call_is_refused_before_anything_is_sent(engine):
     with pytest.raises(OptionError, match=r"prefer = 2: must be cheap, balanced, quality"):
         engine.ask("hi", prefer=2)
     assert engine._call.calls == []
+
+
+# beside a calibration
+
+
+@pytest.fixture
+def voted(engine):
+    """An engine whose user's votes have moved the bound from 0.5 to 0.1."""
+    made = Calibration({}, {}, (0.1, 1.0), ("simple", "complex"), (0.5, 1.0), votes=30)
+    engine.learned(engine.settings).save(made)
+    return engine
+
+
+def test_without_the_dial_the_bounds_of_a_calibration_hold_and_are_shown(voted):
+    assert voted.dial(None).bounds == voted.ask("hi").route.bounds == (0.1, 1.0)
+    said = voted.dial(None).limit_said("complex", (0.5, 1.0))
+    assert said == "The bounds that your votes call for hold: %ai calibrate show."
+
+
+def test_the_dial_goes_before_a_calibration(voted):
+    assert voted.ask("hi").route.tier == "complex"
+    assert voted.ask("hi", prefer="cheap").route.tier == "simple"
+
+
+def test_a_plan_tells_where_the_prompt_goes_without_the_dial_as_calibrated(voted):
+    found = voted.route(make_request("hi", voted.settings, prefer="cheap").request)
+    assert {c.prefer: c.tier for c in found.choices}[None] == "complex"
 
 
 PHRASES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..dial import ENOUGH, PREFERENCES, PUBLIC, percent, whole
+from ..dial import ENOUGH, PREFERENCES, PUBLIC, whole
 from ..engine import Engine
 from ..plan_page import aligned
 from ..settings import explain_settings
@@ -29,12 +29,9 @@ def _lines(engine: Engine) -> Iterator[str]:
     prefer, source = explain_settings(settings)["prefer"]
     dial = engine.dial(prefer)
     yield f"prefer = {prefer}   ({source})"
-    if dial.share is None:
-        yield "the tiers' own bounds hold"
-    else:
-        yield f"at most {percent(dial.share)} of prompts go to {tiers[-1].name}"
+    yield dial.limit_said(tiers[-1].name, [tier.up_to for tier in tiers])
     if settings.default_model != "auto":
-        yield f"no effect while default_model is {settings.default_model}, not auto"
+        yield f"No effect while default_model is {settings.default_model}, not auto."
     yield ""
     yield f"shares by the scores of {dial.basis}"
     if dial.basis == PUBLIC:

@@ -24,10 +24,9 @@ def dial_words(engine: Engine, dial: Dial) -> tuple[str, str]:
         engine: with the tiers it is for.
         dial: what its turn comes to.
     """
-    names = [tier.name for tier in engine.settings_for_display.tiers]
-    limit = "The tiers' own bounds hold."
-    if dial.share is not None:
-        limit = f"At most {percent(dial.share)} of prompts go to {names[-1]}."
+    tiers = engine.settings_for_display.tiers
+    names = [tier.name for tier in tiers]
+    limit = dial.limit_said(names[-1], [tier.up_to for tier in tiers])
     if engine.settings.default_model != "auto":
         limit += f" No effect while default_model is {engine.settings.default_model}, not auto."
     until = f"; your own count once there are {ENOUGH}" if dial.basis == PUBLIC else ""
