@@ -23,6 +23,7 @@ from itertools import zip_longest
 from .values import nearest, simple
 
 __all__ = [
+    "AS_THE_TIERS_SAY",
     "ENOUGH",
     "NEVER",
     "PREFERENCES",
@@ -35,6 +36,7 @@ __all__ = [
     "public_scores",
     "share_of",
     "tier_at",
+    "turn_said",
     "turned",
     "whole",
 ]
@@ -55,6 +57,9 @@ NEVER = -1.0
 
 PUBLIC = "public exam questions"
 """The basis of a dial where the user's own prompts are too few."""
+
+AS_THE_TIERS_SAY = "as the tiers say"
+"""The dial where it is not set."""
 
 FINEST = 1_000
 """Bounds are rounded up to so many parts of 1, to be told as they are."""
@@ -93,6 +98,12 @@ class Dial:
             strongest: the name of the last tier.
             own: the tiers' own bounds.
         """
+        if len(self.bounds) < 2:
+            return f"{strongest} is the only tier: there is nothing to choose."
+        if self.share == 0:
+            return f"No prompt goes to {strongest}, unless it fits nowhere else."
+        if self.share == 1:
+            return f"Every prompt goes to {strongest}."
         if self.share is not None:
             return f"At most {percent(self.share)} of prompts go to {strongest}."
         if self.bounds == tuple(own):
@@ -122,7 +133,7 @@ class Dial:
 def _said(dial: Dial, strongest: str) -> str:
     if dial.share is None:
         return ""
-    head = f"prefer {dial.prefer if isinstance(dial.prefer, str) else f'{dial.share:g}'}"
+    head = f"prefer {turn_said(dial.prefer)}"
     if len(dial.bounds) < 2:
         return f"{head}: no choice, {strongest} is the only tier"
     if dial.share >= 1:
@@ -167,6 +178,13 @@ def share_of(prefer: str | float) -> float:
 def tier_at(score: float, bounds: Sequence[float]) -> int:
     """The number of the first tier whose bound is not below the score, else of the last."""
     return next((at for at, bound in enumerate(bounds) if score <= bound), len(bounds) - 1)
+
+
+def turn_said(prefer: str | float | None) -> str:
+    """A turn of the dial in words."""
+    if prefer is None:
+        return AS_THE_TIERS_SAY
+    return prefer if isinstance(prefer, str) else f"{prefer:g}"
 
 
 def percent(share: float) -> str:

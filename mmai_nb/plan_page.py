@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from .answer import format_usd
+from .dial import turn_said
 from .markup import clean_text, inert_html
 from .records import Choice, Estimate, Route
 
@@ -122,10 +123,9 @@ def _turns(choices: Sequence[Choice]) -> tuple[str, list[Row]]:
         return f"every turn of the cost dial leads to {choices[0].tier} here", []
     rows: list[Row] = []
     for choice in choices:
-        prefer = "as the tiers say" if choice.prefer is None else f"{choice.prefer}"
         now = "← now" if choice.in_force else ""
         cost = _cost(choice.cost_usd)
-        rows.append((prefer, choice.tier or "–", _short(choice.model), cost, now))
+        rows.append((turn_said(choice.prefer), choice.tier or "–", _short(choice.model), cost, now))
     return "with another turn of the cost dial", rows
 
 

@@ -175,6 +175,26 @@ def test_the_dial_tells_itself_in_one_line(prefer, count, said):
     assert turned(prefer, EVEN, count, "here").said("top") == said
 
 
+@pytest.mark.parametrize(
+    ("prefer", "count", "says"),
+    [
+        (0.25, 3, "At most 25 % of prompts go to top."),
+        (0, 3, "No prompt goes to top, unless it fits nowhere else."),
+        (1, 3, "Every prompt goes to top."),
+        ("cheap", 1, "top is the only tier: there is nothing to choose."),
+    ],
+)
+def test_the_limit_is_a_sentence(prefer, count, says):
+    assert turned(prefer, EVEN, count, "here").limit_said("top", ()) == says
+
+
+def test_the_shares_are_told_by_tier():
+    said = turned("balanced", EVEN, 3, "here").shares_said(["low", "mid", "top"])
+    assert said == "low up to 0.534 (53 %) · mid up to 0.8 (27 %) · top (20 %)"
+    always = turned(1, EVEN, 2, "here").shares_said(["low", "top"])
+    assert always == "low, none (0 %) · top (100 %)"
+
+
 def test_ten_tiers_are_told_in_a_short_line():
     assert len(turned("quality", EVEN, 10, "your last 1,000 prompts").said("top")) < 140
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..dial import ENOUGH, PREFERENCES, PUBLIC, whole
+from ..dial import ENOUGH, PREFERENCES, PUBLIC, turn_said, whole
 from ..engine import Engine
 from ..plan_page import aligned
 from ..settings import explain_settings
@@ -32,6 +32,8 @@ def _lines(engine: Engine) -> Iterator[str]:
     yield dial.limit_said(tiers[-1].name, [tier.up_to for tier in tiers])
     if settings.default_model != "auto":
         yield f"No effect while default_model is {settings.default_model}, not auto."
+    if len(tiers) < 2:
+        return
     yield ""
     yield f"shares by the scores of {dial.basis}"
     if dial.basis == PUBLIC:
@@ -40,7 +42,6 @@ def _lines(engine: Engine) -> Iterator[str]:
     rows = [("", "bounds between", *names, "")]
     for turn in dict.fromkeys((None, *PREFERENCES, prefer)):
         found = engine.dial(turn)
-        name = "as the tiers say" if turn is None else f"{turn}"
         now = "← now" if turn == prefer else ""
-        rows.append((name, found.between, *map(whole, found.expected), now))
-    yield from aligned(rows, names)
+        rows.append((turn_said(turn), found.between, *map(whole, found.expected), now))
+    yield from (line.rstrip() for line in aligned(rows, names))

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..dial import ENOUGH, PREFERENCES, PUBLIC, Dial, percent, share_of
+from ..dial import AS_THE_TIERS_SAY, ENOUGH, PREFERENCES, PUBLIC, Dial, percent, share_of
 from ..engine import Engine
 from .looks import message
 
-__all__ = ["AS_THE_TIERS_SAY", "DialControl", "dial_words"]
+__all__ = ["DialControl", "dial_words"]
 
-AS_THE_TIERS_SAY, OWN = "as the tiers say", "own share"
+OWN = "own share"
 FIRST_SHARE = "20%"
 """What stands in the box where no share was set before."""
 

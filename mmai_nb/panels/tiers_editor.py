@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..dial import AS_THE_TIERS_SAY
 from ..drafts import plain
 from ..engine import Engine
 from ..errors import MmaiError
 from ..settings import Tier
-from .dial_control import AS_THE_TIERS_SAY
 from .looks import message
 
 __all__ = ["TiersEditor"]
