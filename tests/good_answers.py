@@ -643,4 +643,68 @@ def first[T](items: list[T]) -> T:
 
 [^1]: It is not the probability that the hypothesis is true""",
     ),
+    "an answer for each part": (
+        "a) What is 2 + 3? b) What is 2 * 3?",
+        """a) 2 + 3 = 5, so the answer is 5.
+
+b) 2 * 3 = 6, so the answer is 6.""",
+    ),
+    "numbered headings": (
+        "How do I publish a package?",
+        """#### 1. Build it
+
+Run `python -m build`.
+
+#### 2. Check it
+
+Run `twine check dist/*`.
+
+#### 3. Upload it
+
+Run `twine upload dist/*`.""",
+    ),
+    "boxed steps": (
+        "Compute the derivative and the integral of x^2.",
+        r"""1. The derivative is $\boxed{2x}$.
+2. The integral is $\boxed{x^3/3 + C}$.""",
+    ),
+    "a recipe with fractions": (
+        "How much flour do I need for half the recipe, if the full one takes 1 1/2 cups?",
+        """Half of 1 1/2 cups is 3/4 cup. As a check: 1.5 / 2 = 0.75.
+
+You need **3/4 cup** of flour.""",
+    ),
+    "compound interest": (
+        "I put $1,000 at 5% for 10 years. How much do I have in the end?",
+        """Use $A = P(1 + r)^t$:
+
+$A = 1000 \\times 1.05^{10} \\approx 1628.89$
+
+So you have about **$1,628.89**, of which $1,628.89 − $1,000 = $628.89 is interest.""",
+    ),
+    "a table of sums": (
+        "Make a small budget for a month with $3,000.",
+        """| item | amount |
+|---|---|
+| rent | $1,200 |
+| food | $500 |
+| transport | $150 |
+| savings | $1,150 |
+| **total** | **$3,000** |
+
+1,200 + 500 + 150 + 1,150 = 3,000, so nothing is left over.""",
+    ),
+    "a long thought": (
+        "Three friends share a bill of $84 plus a tip of 20%. What does each pay?",
+        """First the tip: 20% of $84 is 0.2 × 84 = $16.80.
+The whole bill is then 84 + 16.80 = $100.80.
+Split three ways: 100.80 / 3 = $33.60.
+
+**Each friend pays $33.60.**""",
+    ),
+    "memory of an array": (
+        "How much memory does a float64 array of 1000 x 1000 take?",
+        """`float64` takes 8 bytes, so 1000 × 1000 × 8 = 8,000,000 bytes, which is about 7.63 MiB
+(8,000,000 / 1024 / 1024 = 7.63).""",
+    ),
 }

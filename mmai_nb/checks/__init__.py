@@ -54,27 +54,33 @@ def assess(text: str, question: Question) -> Assessment:
 
 
 def find_faults(text: str, question: Question) -> tuple[Finding, ...]:
-    """All that speaks against an answer; nothing for a good one."""
-    text = sample(text)
-    nothing = tuple(empty(text))
-    return nothing or tuple(_faults(text, question))
+    """All that speaks against an answer; nothing for a good one.
 
-
-def _faults(text: str, question: Question) -> Iterator[Finding]:
-    yield from truncated(text, question.finish_reason)
+    Of an answer or a prompt of more than 200,000 characters the beginning and the end are read.
+    """
+    part, prompt = sample(text), sample(question.prompt)
+    if nothing := tuple(empty(part)):
+        return nothing
+    cut = tuple(truncated(part, question.finish_reason))
     if question.schema is not None:
-        yield from _mismatch(text, question.schema)
-        return  # the other checks are for prose
+        return (*cut, *_mismatch(text, question.schema))  # the other checks are for prose
+    return (*cut, *_faults(part, prompt), *_unknown(part, question))
+
+
+def _faults(text: str, prompt: str) -> Iterator[Finding]:
     yield from refusal(text)
-    yield from wrong_sums(text, question.prompt)
-    yield from loose_steps(text, question.prompt)
-    yield from final_answers(text, question.prompt)
+    yield from wrong_sums(text, prompt)
+    yield from loose_steps(text, prompt)
+    yield from final_answers(text, prompt)
     yield from broken_code(text)
-    if question.namespace is not None:
-        yield from unknown_names(text, question.namespace, question.installed)
-    yield from wrong_language(text, question.prompt)
+    yield from wrong_language(text, prompt)
     yield from repetition(text)
     yield from hedging(text)
+
+
+def _unknown(text: str, question: Question) -> Iterator[Finding]:
+    if question.namespace is not None:
+        yield from unknown_names(text, question.namespace, question.installed)
 
 
 def _mismatch(text: str, schema: Mapping[str, Any]) -> Iterator[Finding]:

@@ -141,10 +141,8 @@ def _parse(source: str) -> ast.Module:
 def _source(code: str) -> str:
     """The code without prompts, shell lines and the indent of all of it."""
     lines = textwrap.dedent(code.expandtabs()).strip("\n").split("\n")
-    if lines[0].startswith("%%"):
-        return (
-            "" if re.match(r"%%(?!time|capture|prun)", lines[0]) else _source("\n".join(lines[1:]))
-        )
+    if re.match(r"%%(?!time|capture|prun)", lines[0]):
+        return ""  # the cell is in another language
     if any(line.startswith((">>> ", "In [")) for line in lines):
         lines = [line[found.end() :] for line in lines if (found := _PROMPT.match(line))]
     return "\n".join(map(_plain, lines))
@@ -174,7 +172,7 @@ def _json_fault(code: str) -> str | None:
     return None
 
 
-_COMMENT = re.compile(r"(?:^|\s)//|^\s*#|/\*", re.MULTILINE)
+_COMMENT = re.compile(r"(?:^|\s)//|^[ \t]*#|/\*", re.MULTILINE)
 
 
 def _are_documents(code: str) -> bool:

@@ -63,7 +63,7 @@ class Weights:
     hedging: float = 0.5
     unused: float = 0.6
     loose: float = 0.8
-    ending: float = 1.0
+    ending: float = 1.3
 
 
 FITTED = (

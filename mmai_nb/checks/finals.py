@@ -11,12 +11,16 @@ from .finding import Finding
 __all__ = ["choice_named", "final_answers", "number_asked", "offers_choices", "stem"]
 
 _FINAL = re.compile(
-    r"(?:\b(?:final |correct |right )?answer\s*(?:is|:|=|would be)\s*:?\s*|####\s*|\\boxed\{)"
+    r"(?:\b(?:final |correct |right )?answer\s{0,3}(?:is|:|=|would be)\s{0,3}:?\s{0,3}|"
+    r"^####\s{0,3}(?=\S{1,20}(?: \w{1,12})?[ \t]*$)|\\boxed\{)"
     r"(?:option\s+|choice\s+)?[\s*_($\\]*"
     r"(?P<value>[A-J](?![\w'’])|-?[\d,]*\.?\d+(?:\s*/\s*\d+)?|[^\s.,;:)}*_$\\]+)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
-_CHOICES = re.compile(r"^\s*\(?([A-J])[.):]\s", re.MULTILINE)
+_PART = re.compile(
+    r"^\W{0,6}(?:part |question |problem )?(?:[a-h]|\d{1,2})[.):]", re.IGNORECASE | re.MULTILINE
+)
+_CHOICES = re.compile(r"^[ \t]*\(?([A-J])[.):]\s", re.MULTILINE)
 _NUMBER_ASKED = re.compile(
     r"\bhow (?:many|much|old|far|long|tall|fast|high|big|heavy|wide|deep|large)\b"
     r"|\bwhat(?:'s| is| was| were| are| will be)? "
@@ -24,6 +28,7 @@ _NUMBER_ASKED = re.compile(
     r"(?:\w+ ){0,2}(?:total|sum|number|value|cost|price|profit|difference|average|mean|percent\w*|"
     r"probability|chance|area|volume|weight|distance|length|height|speed|rate|age|score|amount|"
     r"temperature|time|width|ratio|place)\b"
+    r"|\bwhat (?:do|does|did|will|would)\b.{1,60}\b(?:pay|cost|earn|owe|weigh|have left)\b"
     r"|\bcalculate\b|\bcompute\b|\bfind the\b|\bwhat percent|\bas a percentage\b",
     re.IGNORECASE,
 )
@@ -81,8 +86,9 @@ def final_answers(text: str, prompt: str) -> Iterator[Finding]:
     said = list(dict.fromkeys(_normal(found["value"]) for found in _FINAL.finditer(text[-20_000:])))
     said = [value for value in said if not choices or re.fullmatch(r"[a-j]", value)]
     numbers = [value for value in said if re.fullmatch(r"-?\d+(?:\.\d+)?|[a-j]", value)]
-    if len(numbers) >= 2:
-        yield Finding("contradiction", f"two final answers: {numbers[0]} and {numbers[-1]}")
+    if len(numbers) >= 2 and (choices or not _has_parts(text, prompt)):
+        one, two = numbers[0].upper(), numbers[-1].upper()
+        yield Finding("contradiction", f"two final answers: {one} and {two}")
     elif choices and not said and not _names_a_choice(text):
         yield Finding("final", "no choice is named at the end")
     elif not choices and _number_needed(prompt) and not _has_number(text):
@@ -94,6 +100,11 @@ _NUMBER = re.compile(
     r"thirty|forty|fifty|hundred|thousand|million|half|third|quarter|twice|infinite)\w*\b",
     re.IGNORECASE,
 )
+
+
+def _has_parts(text: str, prompt: str) -> bool:
+    """Whether several things were asked, so that each may have an answer of its own."""
+    return prompt.count("?") > 1 or len(_PART.findall(text[:20_000])) > 1
 
 
 def _has_number(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .blocks import take_apart
 
@@ -19,12 +19,14 @@ class Number:
         step: one unit of its last digit; 0 for a fraction, which is exact.
         unit: what it counts, one name for units that can be converted; empty where none is known.
         factor: what makes the value one of that unit: 1,000 for km.
+        stated: whether the text calls it the answer, or draws it as its conclusion.
     """
 
     value: float
     step: float = 0.0
     unit: str = ""
     factor: float = 1.0
+    stated: bool = False
 
     def times(self, factor: float) -> Number:
         """So many times of it, without its unit."""
@@ -65,8 +67,9 @@ _UNITS = {
     for name in names.split()
 }
 _STATED = re.compile(
-    r"(?:\banswer\s{0,3}(?:is|:|=|would be)|####|\\boxed\{)[^\d\n]{0,60}?(?=[-−$€£]?[ ]?\d)",
-    re.IGNORECASE,
+    r"(?:\banswer\s{0,3}(?:is|:|=|would be)|^####(?=[^\n]{1,24}$)|\\boxed\{)"
+    r"[^\d\n]{0,60}?(?=[-−$€£]?[ ]?\d)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _CONCLUDED = re.compile(
     r"(?:\b(?:total|result|sum|therefore|hence|thus)\b|^\W{0,9}so\b|∴)"
@@ -105,7 +108,7 @@ def _first(line: str) -> Number | None:
     if not figures:
         return None
     begins = not figures[0]["unit"] and _OPERATOR.match(line, figures[0].end())
-    return _figure(figures[-1] if begins else figures[0])
+    return replace(_figure(figures[-1] if begins else figures[0]), stated=True)
 
 
 def _unmarked(found: re.Match[str]) -> str:

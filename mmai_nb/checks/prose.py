@@ -39,9 +39,12 @@ _HEDGES = re.compile(
 _ENDINGS = tuple(".!?…:;)]}>\"'”’»`*_|$%。！？）」』】٪؟।")
 
 
+_OPENING_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+#.-]*[ \t]*$", re.MULTILINE)
+
+
 def empty(text: str) -> Iterator[Finding]:
-    """No words at all."""
-    if not re.search(r"\w", text):
+    """No words at all, but for the language of a block of code that is empty."""
+    if not re.search(r"\w", _OPENING_FENCE.sub("", text)):
         yield Finding("empty", "the answer is empty")
 
 

@@ -21,7 +21,9 @@ MOST_GIVEN = 12
 MOST_RESULTS = 60
 
 _NUMBER = re.compile(r"(?<![\w.,])\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?(?![\d])")
-_RESULT = re.compile(r"=\s{0,3}[$€£]?\s?(\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?)(?![\d.,]*\d)")
+_RESULT = re.compile(
+    r"(?:=|≈|\\approx)\s{0,3}[$€£]?\s?(\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?)(?![\d.,]*\d)"
+)
 _GOES_ON = re.compile(r"\s{0,3}(?:[-+*/×÷^=(\\]|x\s)")
 _UNSOLVED = re.compile(r"\d[A-Za-z]\s*$")
 _ANNOTATION = re.compile(r"<<[^>\n]{0,200}>>")
@@ -52,16 +54,19 @@ def loose_steps(text: str, prompt: str) -> Iterator[Finding]:
     if not results:
         return
     yield from _unused(prose, question)
-    final = None if offers_choices(prompt) else final_number(text, True)
+    choices = offers_choices(prompt)
+    final = None if choices else final_number(text, True)
     ends = _readings(final) if final else set()
+    reached = any(abs(end - value) < 1 for end in ends for _, value in results)
+    if final and final.stated and not reached:
+        yield Finding("ending", f"the answer {final.value:.12g} is none of its results")
+    elif not choices and not reached:
+        results = results[:-1]
     told = ends | _values(prompt[-4_000:])
     for place, value in results:
         if not _as_shares(value) & told and not _as_shares(value) & _values(prose[place:]):
             yield Finding("loose", f"{value:.12g} is worked out and not used")
             break
-    last = results[-1][1]
-    if final and not any(abs(end - last) < 1 for end in ends):
-        yield Finding("ending", f"the last result is {last:.12g}, the answer {final.value:.12g}")
 
 
 def _readings(final: Number) -> set[float]:
@@ -72,6 +77,11 @@ def _readings(final: Number) -> set[float]:
 
 def _as_shares(value: float) -> set[float]:
     return {value, round(value / 100, 9), round(value * 100, 9)}
+
+
+def _spoken_of(value: float) -> set[float]:
+    """How a number of the question may come up: as it is, as a share, as 5 % more or less."""
+    return _as_shares(value) | {round(1 + value / 100, 9), round(1 - value / 100, 9)}
 
 
 def _results(prose: str) -> list[tuple[int, float]]:
@@ -108,7 +118,7 @@ def _unused(prose: str, question: str) -> Iterator[Finding]:
     missing = [
         name
         for name, values in given.items()
-        if not any(_as_shares(value) & said for value in values)
+        if not any(_spoken_of(value) & said for value in values)
     ]
     if missing:
         yield Finding("unused", f"{missing[0]} of the question is not used")
