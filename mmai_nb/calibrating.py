@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from .answer import format_usd
 from .calibration import FEWEST, Calibration, Figures, calibrate
+from .complexity import fitted_weights
 from .errors import OptionError
 from .learned import read_calibration, write_calibration
 from .markup import escape
@@ -227,25 +230,29 @@ it may not help, write it to a file, read it from one."""
 def _counted(found: Taught) -> list[str]:
     """How many votes there are, and which of them teach nothing."""
     votes = "1 vote" if found.votes == 1 else f"{found.votes} votes"
-    pairs = f"; {found.pairs} saw two answers to one prompt" if found.pairs else ""
+    pairs = f", {found.pairs} what a dearer answer gains" if found.pairs else ""
     lines = [f"{votes}, of which {found.judged} tell whether a tier was good enough{pairs}"]
     return lines + [f"  teaches nothing: {count} {why}" for why, count in found.silent.items()]
 
 
 def _table(one: Figures) -> list[str]:
     """The figures, before and after."""
-    won, error = one.loss_before - one.loss_after, one.loss_error
+    loss = _falls(one.loss_before - one.loss_after, one.loss_error)
     lines = [
         f"on votes it was not fitted on   {'before':>8} {'after':>8}",
         _row("sent to the right tier", one.right_before, one.right_after, f"of {one.votes}"),
-        _row("surprise (log-loss)", one.loss_before, one.loss_after, f"{won:+.3f} ± {error:.3f}"),
+        _row("surprise (log-loss)", one.loss_before, one.loss_after, loss),
     ]
     if one.ranks_before is not None and one.ranks_after is not None:
-        of = f"of {one.pairs} pairs; 0.5 is a coin"
+        of = f"0.5 is a coin; surprise {_falls(one.gain, one.gain_error)}"
         lines.append(
             _row("ranks by what a dearer one gains", one.ranks_before, one.ranks_after, of)
         )
     return lines
+
+
+def _falls(by: float, error: float) -> str:
+    return f"{'falls' if by > 0 else 'rises'} by {abs(by):.3f} ± {error:.3f}"
 
 
 def _row(name: str, before: float, after: float, more: str) -> str:
@@ -278,15 +285,12 @@ def _moves(made: Calibration, settings: Settings) -> list[str]:
     """What moved, in words."""
     first = settings.tiers[0].name if settings.tiers else "the cheapest tier"
     lines = []
-    if abs(made.level) >= _WORTH_TELLING:
-        how = "less" if made.level > 0 else "more"
-        lines.append(f"{first} is good enough {how} often than the score said: {made.level:+.2f}")
-    moved = [(n, o) for n, o in made.offsets.items() if n != "bias" and abs(o) >= _WORTH_TELLING]
-    for name, offset in sorted(moved, key=lambda pair: -abs(pair[1]))[:5]:
-        lowers = (offset < 0) != (name == "opening")
-        lines.append(
-            f"{_CALLED.get(name, name)} counts {'less' if lowers else 'more'}: {offset:+.2f}"
-        )
+    if made.up_to and made.up_to[0] < 1 and abs(made.level) >= _WORTH_TELLING:
+        how, was = "less" if made.level > 0 else "more", made.up_to[0]
+        now = 1 / (1 + math.exp(-math.log(was / (1 - was)) - made.level))
+        lines.append(f"{first} is good enough {how} often than the score said:")
+        lines.append(f"  a usual prompt that scored {was:.2f} scores {now:.2f} now")
+    lines += _weights(made)
     if made.words:
         lines.append(f"words count, as {len(made.words)} groups of words in your prompts did")
     pairs = zip(made.tiers, made.up_to, made.bounds, strict=False)
@@ -294,6 +298,27 @@ def _moves(made: Calibration, settings: Settings) -> list[str]:
         if abs(was - now) >= 0.005:
             lines.append(f"{name} serves up to a score of {now:.2f} instead of {was:.2f}")
     return lines or ["next to nothing moved"]
+
+
+def _weights(made: Calibration) -> list[str]:
+    """Which signals count more or less, the most moved first."""
+    own = fitted_weights()
+    moved = {name: offset for name, offset in made.offsets.items() if name != "bias" and offset}
+    factors = [1 + o / getattr(own, name) for name, o in moved.items() if getattr(own, name)]
+    if factors and max(factors) - min(factors) < 0.01:
+        return [f"what is counted in a prompt counts {fmean(factors):.2f} times as much"]
+    lines = []
+    for word, sign in (("more", 1), ("less", -1)):
+        found = {
+            name: offset
+            for name, offset in moved.items()
+            if sign * offset * (-1 if name == "opening" else 1) >= _WORTH_TELLING
+        }
+        first = sorted(found, key=lambda name: -abs(found[name]))[:4]
+        if first:
+            told = ", ".join(f"{_CALLED[name]} {found[name]:+.2f}" for name in first)
+            lines.append(f"counts {word}: {told}")
+    return lines
 
 
 def _cost(outcome: Outcome) -> list[str]:
@@ -340,14 +365,19 @@ def _past(engine: Resources) -> list[tuple[str, str, Usage]]:
     rows = engine.ledger.frame(limit=10 * MOST_CALLS)
     paid = rows["complexity"].notna() & ~rows["cache_hit"].fillna(False)
     paid &= rows["input_tokens"].notna() & rows["output_tokens"].notna()
-    routed = rows[paid].drop_duplicates("call_id", keep="last").set_index("call_id")
-    kept = engine.texts.frame(limit=MOST_CALLS)
+    routed = rows[paid].drop_duplicates("call_id", keep="last").tail(MOST_CALLS)
+    kept = engine.texts.frame(limit=10 * MOST_CALLS)
+    prompts: dict[str, tuple[str, str]] = {}
+    for column in ("cache_key", "call_id"):  # a later call may have taken an answer over
+        known = kept[kept[column].notna()]
+        texts = zip(known["prompt"].map(str), known["format"].map(str), strict=True)
+        prompts.update(zip(known[column].map(str), texts, strict=True))
     found = []
-    for call_id, prompt, form in zip(kept["call_id"], kept["prompt"], kept["format"], strict=True):
-        if call_id in routed.index:
-            row = routed.loc[call_id]
-            usage = Usage(int(row["input_tokens"]), int(row["output_tokens"]))
-            found.append((str(prompt), str(form), usage))
+    columns = ("call_id", "cache_key", "input_tokens", "output_tokens")
+    for call_id, key, tokens_in, tokens_out in zip(*(routed[c] for c in columns), strict=True):
+        said = prompts.get(str(call_id)) or prompts.get(str(key))
+        if said is not None:
+            found.append((*said, Usage(int(tokens_in), int(tokens_out))))
     return found
 
 

@@ -179,7 +179,7 @@ class Calibration:
         try:
             given = {name: data[name] for name in cls.__dataclass_fields__}
             figures = {
-                name: None if value is None else float(value)
+                name: value if value is None or name in ("votes", "pairs") else _number(value)
                 for name, value in given["figures"].items()
             }
             made = cls(
@@ -221,6 +221,8 @@ def _check(made: Calibration) -> None:
         if not 0 <= number < WORD_NUMBERS or abs(weight) > MOST_WORD:
             raise ValueError("it moves words by more than votes may")
     bounds = made.bounds
+    if not all(type(one) is int for one in (made.figures.votes, made.figures.pairs)):
+        raise ValueError("it holds what is no number")
     if not len(bounds) == len(made.tiers) == len(made.up_to):
         raise ValueError("it has another number of bounds than of tiers")
     if bounds and (not all(0 < b <= 1 for b in bounds) or bounds[-1] != 1):
@@ -423,7 +425,8 @@ def _regression(columns: Floats, ahead: Floats, target: Floats, spread: Floats) 
 class _Told:
     """What was said of one label before it was seen.
 
-    `chance` that the tier fails, `goes_up`: the side of its bound, `gain` of the dearer answer.
+    `chance` that the tier fails, `goes_up`: the side of its bound, `gain`: the chance that the
+    dearer answer is better.
     """
 
     label: Label
@@ -431,6 +434,7 @@ class _Told:
     chance: float
     goes_up: bool
     gain: float
+    fold: int
 
     @property
     def loss(self) -> float:
@@ -465,7 +469,8 @@ def _foretold(
         z = _sum(moved, label, made.words)
         better = _logit(bounds[label.tier]) - _logit(bounds[0])
         up = _logistic(z) > bounds[label.tier]
-        told.append(_Told(label, z, _logistic(z - better), up, _logistic(z + gain_level)))
+        gain = _logistic(z + gain_level)
+        told.append(_Told(label, z, _logistic(z - better), up, gain, _fold(label)))
     return told
 
 
@@ -500,13 +505,18 @@ def _gain_won(before: Sequence[_Told], after: Sequence[_Told]) -> tuple[float, f
 
 
 def _ranks(told: Sequence[_Told]) -> float | None:
-    """Of pairs: how often what was worth the dearer answer has a higher score than what was not."""
-    worth = [one.score for one in told if one.label.gain == 1]
-    others = [one.score for one in told if one.label.gain is not None and one.label.gain < 1]
-    if not worth or not others:
-        return None
-    won = sum((a > b) + 0.5 * (a == b) for a in worth for b in others)
-    return won / (len(worth) * len(others))
+    """Of pairs: how often what was worth the dearer answer has a higher score than what was not.
+
+    Only prompts of one fold are held against each other: each fold has weights of its own.
+    """
+    won = count = 0.0
+    for number in range(FOLDS):
+        here = [one for one in told if one.label.gain is not None and one.fold == number]
+        worth = [one.score for one in here if one.label.gain == 1]
+        others = [one.score for one in here if one.label.gain != 1]
+        won += sum((a > b) + 0.5 * (a == b) for a in worth for b in others)
+        count += len(worth) * len(others)
+    return won / count if count else None
 
 
 def _fold(label: Label) -> int:

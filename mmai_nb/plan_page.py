@@ -68,7 +68,10 @@ def _facts(route: Route) -> Iterator[tuple[str, str]]:
     """What was found out of the prompt and decided, line by line."""
     if route.complexity is not None:
         why = ", ".join(route.complexity.reasons) or "nothing stands out"
-        yield "complexity", f"{route.complexity.score:.3g}, of 0 to 1: {why}"
+        shipped, score = route.complexity.shipped, route.complexity.score
+        if shipped is not None and shipped != score:
+            why += f"; {shipped:.3g} before your votes"
+        yield "complexity", f"{score:.3g}, of 0 to 1: {why}"
     yield "tier", f"{route.tier or '–'}{_band(route)}"
     for reason in route.reasons if route.complexity is None else route.reasons[1:]:
         yield "why", reason

@@ -24,6 +24,7 @@ __all__ = ["READ", "WORD_NUMBERS", "read_signals", "read_words", "sample"]
 READ = 20_000
 """How many characters of a text are read at most."""
 
+READ_FOR_WORDS = 4_000
 WORD_NUMBERS = 512
 """So many numbers stand for all words; hundreds share each, so that none can be told from it."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -160,8 +161,13 @@ def read_signals(
 
 
 def read_words(text: str) -> tuple[int, ...]:
-    """The numbers of the words in a text, each once; the same on every machine."""
-    words = set(_WORD.findall(sample(text)[0].lower()))
+    """The numbers of the words in a text, each once; the same on every machine.
+
+    Of a long text those at the beginning and at the end are read.
+    """
+    if len(text) > READ_FOR_WORDS:
+        text = f"{text[: READ_FOR_WORDS // 2]}\n{text[-READ_FOR_WORDS // 2 :]}"
+    words = set(_WORD.findall(text.lower()))
     crc = zlib.crc32
     return tuple(sorted({crc(w.encode("utf-8", "replace")) % WORD_NUMBERS for w in words}))
 

@@ -6,7 +6,8 @@ A vote holds numbers, never text: the prompt's signals and, where prompts are ke
 Each answer stands for the cheapest tier that begins with its model. "good" and "poor" say of that
 tier whether it was good enough; one on the strongest tier says nothing, since there is no other way
 to send the prompt. A comparison, or an escalation whose second answer was judged too, says what the
-dearer model would have gained.
+dearer model would have gained. Where most poor answers were escalated and judged, "good" says it as
+well: nothing. Else it must not, or every prompt that is known to gain would lack its counterpart.
 """
 
 from __future__ import annotations
@@ -138,8 +139,12 @@ def taught(rows: Iterable[Row], settings: Settings) -> Taught:
         elif kind == COMPARE:
             compared += 1
             _add(labels, silent, _of_comparison(data, settings))
+    above = {call_id: votes.get(pairs.get(call_id, "")) for call_id in votes}
+    poor = [call_id for call_id, vote in votes.items() if vote.word == "poor"]
+    judged = sum(above[call_id] is not None for call_id in poor)
+    known = bool(judged) and 2 * judged >= len(poor)
     for call_id, vote in votes.items():
-        _add(labels, silent, _of_answer(vote, votes.get(pairs.get(call_id, "")), settings))
+        _add(labels, silent, _of_answer(vote, above[call_id], settings, good_known=known))
     return Taught(tuple(labels), len(votes) + compared, silent)
 
 
@@ -150,8 +155,17 @@ def _add(labels: list[Label], silent: Counter[str], found: Label | str) -> None:
         labels.append(found)
 
 
-def _of_answer(vote: Vote, above: Vote | None, settings: Settings) -> Label | str:
-    """The label of a vote; `above`: what was said of the answer one tier up, if it was."""
+def _of_answer(
+    vote: Vote, above: Vote | None, settings: Settings, *, good_known: bool
+) -> Label | str:
+    """The label of a vote.
+
+    Args:
+        vote: the vote.
+        above: what was said of the answer one tier up, if it was.
+        settings: whose tiers.
+        good_known: whether a good answer counts as one of a pair, which the other would not beat.
+    """
     tier = tier_of(vote.model, settings)
     if tier is None:
         return NO_TIER
@@ -159,8 +173,10 @@ def _of_answer(vote: Vote, above: Vote | None, settings: Settings) -> Label | st
         return STRONGEST
     if vote.signals is None:
         return NO_SIGNALS
-    if vote.word == "good" or above is None:
-        return Label(vote.signals, tier, vote.word == "good", words=vote.words)
+    if vote.word == "good":
+        return Label(vote.signals, tier, True, 0.5 if good_known else None, vote.words)
+    if above is None:
+        return Label(vote.signals, tier, False, None, vote.words)
     mended = above.word == "good"
     enough, gain = (False, 1.0) if mended else (None, 0.5)
     return Label(vote.signals, tier, enough, gain, vote.words)

@@ -122,6 +122,16 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
     ("check-slip", "%%ai --check agre\nhi", UsageError, ("--check", "'agre'", "--check agree")),
     ("check-name", "%%ai --check maybe\nhi", UnknownModelError, ("'maybe'", "%ai models")),
     ("check-twice", "%%ai --check --check\nhi", UsageError, ("--check is given twice",)),
+    ("vote-before-any-answer", "%ai good", MmaiError, ("no answer yet",)),
+    ("vote-poor-before-any-answer", "%ai poor last", MmaiError, ("no answer yet",)),
+    ("vote-slip", "%ai goood", UsageError, ("did you mean %ai good?",)),
+    ("escalate-nothing", "%ai escalate", MmaiError, ("nothing was asked yet",)),
+    ("escalate-slip", "%ai escalate up", UsageError, ("%ai escalate",)),
+    ("retry-nothing", "%ai retry", MmaiError, ("nothing was asked yet",)),
+    ("calibrate-slip", "%ai calibrate shwo", UsageError, ("did you mean %ai calibrate show?",)),
+    ("calibrate-no-file", "%ai calibrate import", UsageError, ("import FILE",)),
+    ("calibrate-undo", "%ai calibrate undo", UsageError, ("no calibration to take back",)),
+    ("calibrate-nowhere", "%ai calibrate import no.json", UsageError, ("No such file",)),
     ("D36-abc", "%%ai --timeout abc\nhi", UsageError, ("'abc'", "--timeout")),
 ]
 

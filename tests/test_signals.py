@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmai_nb import signals
-from mmai_nb.signals import READ, read_signals, sample
+from mmai_nb.signals import READ, WORD_NUMBERS, read_signals, read_words, sample
 from mmai_nb.vocabulary import MEANINGS, TERMS, UNSPACED, VERBS
 
 EMPTY = read_signals("")
@@ -124,3 +124,17 @@ def test_any_text_gives_the_same_signals_each_with_a_number(text, data, frames, 
 )
 def test_odd_characters_are_read_like_others(odd):
     assert read_signals(odd * 50).keys() == EMPTY.keys()
+
+
+class TestNumbersOfWords:
+    def test_equal_words_have_equal_numbers_whatever_their_case_and_place(self):
+        assert read_words("Tides and harbours") == read_words("harbours AND tides, tides")
+
+    def test_a_number_stands_for_many_words(self):
+        words = [a + b for a in "bcdfghjklm" for b in "aeiouäöüyz"]
+        numbers = {read_words(f"{one}{two}") for one in words for two in words}
+        assert len(numbers) == WORD_NUMBERS < len(words) ** 2 / 10
+
+    @pytest.mark.parametrize("text", ["", " ", "1 2 3", "\ud800", "日本語 です", "x" * 100_000])
+    def test_any_text_can_be_read(self, text):
+        assert all(0 <= number < WORD_NUMBERS for number in read_words(text))

@@ -92,6 +92,17 @@ def test_an_escalation_without_a_second_word_is_a_single_vote():
     assert labels(*rows) == (Label(SEEN, 0, False, None, (3, 5)),)
 
 
+def test_where_poor_answers_are_escalated_and_judged_a_good_one_says_there_was_no_gain():
+    rows = said("a", "poor", "tiny"), escalated("a", "b"), said("b", "good", "big")
+    assert labels(*rows, said("c", "good", "tiny"))[1].gain == 0.5
+
+
+def test_where_most_are_not_it_does_not():
+    rows = said("a", "poor", "tiny"), escalated("a", "b"), said("b", "good", "big")
+    more = said("d", "poor", "tiny"), said("e", "poor", "tiny"), said("c", "good", "tiny")
+    assert [one.gain for one in labels(*rows, *more)] == [1.0, None, None, None]
+
+
 @pytest.mark.parametrize(
     ("winner", "enough", "gain"),
     [("tiny", True, 0.0), ("tie", True, 0.5), ("big", False, 1.0), ("bad", None, 0.5)],

@@ -108,9 +108,10 @@ is learned from two answers to the same prompt: a comparison, or %ai escalate an
 gave. A vote on the strongest tier teaches nothing, since a prompt can go no further up. Bounds of
 tiers move only while the tiers are those that you voted on; `prefer` goes before them.
 
-"%ai calibrate undo" takes it back, "force" puts it in force though it may not help, "export FILE"
-writes it to a file without any text, and "import FILE" reads one. Votes on the demo's answers
-calibrate the demo alone. In Python it is ai.calibrate(), ai.calibrate("undo") and so on.""",
+"Surprise" is by how much votes differ from what was foretold, as log-loss; 0.69 is a coin. "undo"
+takes a calibration back, "force" puts it in force though it may not help, "export FILE" writes it
+to a file without any text, and "import FILE" reads one. Votes on the demo's answers calibrate the
+demo alone. In Python it is ai.calibrate(), ai.calibrate("undo") and so on.""",
         complete=_calibrate_words,
     ),
 )
