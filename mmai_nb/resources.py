@@ -60,6 +60,7 @@ from .thresholds import Thresholds
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from .calibration import Calibration
     from .call_log import CallLog
 
 __all__ = ["Resources", "preference"]
@@ -323,26 +324,14 @@ class Resources:
         A calibration's bounds hold only for the tiers that it was made for.
         """
         made = self.learned(settings).current()
-        bounds, why = self.bounds(request, settings)
+        bounds, why = self._dialed(request, settings, _since(made))
         if made is None:
             return {"bounds": bounds, "bounds_from": why}
         if not bounds:
-            bounds = self._voted_bounds(settings)
+            bounds = _voted_bounds(made, settings)
             why = f"tiers begin where {made.votes} votes say" if bounds else ""
         known = {"offsets": made.offsets, "words": made.words}
         return {**known, "bounds": bounds, "bounds_from": why}
-
-    def _voted_bounds(self, settings: Settings) -> tuple[float, ...]:
-        """Where the votes say that the tiers begin; () where they say nothing of these tiers."""
-        made, tiers = self.learned(settings).current(), settings.tiers
-        if made is None:
-            return ()
-        return made.bounds_for([t.name for t in tiers], [t.up_to for t in tiers])
-
-    def scored_since(self, settings: Settings) -> float:
-        """Since when scores are of today's scale, in seconds since the epoch."""
-        made = self.learned(settings).current()
-        return 0.0 if made is None else made.created
 
     def found_poor(self, request: Request, poor: bool) -> None:
         """Remember that the answer to this question was not good enough, or was after all."""
@@ -364,16 +353,19 @@ class Resources:
     def dial(self, prefer: str | float | None) -> Dial:
         """What a turn of the cost dial comes to, for the tiers that would be asked now."""
         settings = self.settings_for_display
-        since, voted = self.scored_since(settings), self._voted_bounds(settings)
-        return self.thresholds.dial(prefer, settings, since=since, bounds=voted)
+        made = self.learned(settings).current()
+        voted = _voted_bounds(made, settings)
+        return self.thresholds.dial(prefer, settings, since=_since(made), bounds=voted)
 
-    def bounds(self, request: Request, settings: Settings) -> tuple[tuple[float, ...], str]:
+    def _dialed(
+        self, request: Request, settings: Settings, since: float
+    ) -> tuple[tuple[float, ...], str]:
         """The tiers' bounds as the cost dial sets them, and why; () where they are as they were."""
         prefer = preference(request, settings)
         named = request.model != "auto" or request.tier is not None
         if prefer is None or named or not settings.tiers:
             return (), ""
-        dial = self.thresholds.dial(prefer, settings, since=self.scored_since(settings))
+        dial = self.thresholds.dial(prefer, settings, since=since)
         if dial.share is None:  # no scores to go by
             return (), ""
         return dial.bounds, dial.said(settings.tiers[-1].name)
@@ -502,6 +494,17 @@ def _detailed(settings: Settings, found: Found) -> Settings:
 def preference(request: Request, settings: Settings) -> str | float | None:
     """The turn of the cost dial that holds for a request."""
     return settings.prefer if request.prefer is None else request.prefer
+
+
+def _voted_bounds(made: Calibration | None, settings: Settings) -> tuple[float, ...]:
+    """Where votes say that the tiers begin; () where they say nothing of these tiers."""
+    names, bounds = [t.name for t in settings.tiers], [t.up_to for t in settings.tiers]
+    return () if made is None else made.bounds_for(names, bounds)
+
+
+def _since(made: Calibration | None) -> float:
+    """Since when scores are of today's scale, in seconds since the epoch."""
+    return 0.0 if made is None else made.created
 
 
 def _wants_demo() -> bool:

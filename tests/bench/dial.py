@@ -79,7 +79,7 @@ def main() -> None:
             {
                 "without": lambda: engine._route(plain, engine.settings),
                 "with": lambda: engine._route(dialed, engine.settings),
-                "look": lambda: engine.bounds(dialed, engine.settings),
+                "dial": lambda: engine.thresholds.dial("cheap", engine.settings).said("complex"),
             },
             CALLS,
         )
@@ -87,7 +87,7 @@ def main() -> None:
         print(f"| routing a call, no dial | {found['without']:.1f} | 1.00 |")
         ratio = found["with"] / found["without"]
         print(f"| routing a call, with the dial | {found['with']:.1f} | {ratio:.3f} |")
-        print(f"| the dial alone | {found['look']:.1f} | {found['look'] / found['without']:.3f} |")
+        print(f"| the dial alone | {found['dial']:.1f} | {found['dial'] / found['without']:.3f} |")
         reads = medians({name: ledger.scores for name, ledger in ledgers.items()}, 30)
         for name, spent in reads.items():
             print(
