@@ -6,13 +6,21 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 from support.scripted import URL, USAGE, Scripted
 
 from mmai_nb import assessing, checks
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
-from mmai_nb.errors import OfflineError, RateLimitError, SchemaMismatchError, TruncatedStreamError
+from mmai_nb.errors import (
+    MmaiError,
+    OfflineError,
+    RateLimitError,
+    SchemaMismatchError,
+    TruncatedStreamError,
+)
 from mmai_nb.ledger import Ledger
 from mmai_nb.records import Completion
 from mmai_nb.settings import Settings
@@ -614,3 +622,48 @@ def test_a_stronger_answer_that_was_kept_costs_only_the_cheap_one(build):
     assert answer.cost_usd == pytest.approx(usd_of("small"))
     assert answer.saved_usd == pytest.approx(usd_of("medium"))
     assert "$0.00015 · cached just now, saved $0.0015" in answer.footer()
+
+
+# -- whatever the models say
+
+NAMES = sorted(PRICES)
+plays = st.sampled_from([RIGHT, WRONG, "3 × 17 = 42", "51", CUT])
+chains = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
+
+
+@given(
+    st.fixed_dictionaries(dict.fromkeys(NAMES, plays)),
+    st.lists(chains, min_size=1, max_size=4),
+    st.sampled_from([True, "agree"]),
+    st.sampled_from(["auto", *NAMES]),
+    st.booleans(),
+)
+def test_an_answer_that_is_there_is_never_lost_and_each_model_is_paid_once(
+    says, tiers, check, model, streamed
+):
+    settings = settings_of({f"t{n}": chain for n, chain in enumerate(tiers)})
+    call = ByModel(**says)
+    engine = Engine(settings, call=call, ledger=Ledger(None), cache=AnswerCache(None))
+    plain = Engine(settings, call=ByModel(**says), ledger=Ledger(None), cache=AnswerCache(None))
+    try:
+        alone = plain.ask("What is 3 * 17?", model=model)
+    except MmaiError:
+        return  # nobody answers at all: nothing to check
+    told: list[str] = []
+    answer = engine.ask(
+        "What is 3 * 17?", model=model, check=check, on_text=told.append if streamed else None
+    )
+    given = [*answer.checks, *(c for c in answer.checks if c.opinion)]
+    answered = [name for name in call.asked if says[name] is not CUT]
+    rows = engine.ledger.rows(answer.call_id)
+    assert answer.checks[0].completion.text == alone.text
+    assert len(set(call.asked)) == len(call.asked) == len(rows) <= 6
+    assert len(answered) == len(given)
+    assert answer.cost_usd == pytest.approx(sum(row.cost_nano or 0 for row in rows) / 1e9)
+    assert answer.row.request_model == answer.model
+    assert answer.row.status == "ok"
+    assert len(answer.rejected) == len(answer.route.escalated) <= 2
+    if streamed:
+        assert "".join(told).strip() == answer.text
+    engine.close()
+    plain.close()
