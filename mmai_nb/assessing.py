@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from .demo.answers import DIRECTIVE
 from .errors import SchemaMismatchError
 from .keeping import Parse
 from .markup import clean_text
@@ -44,7 +45,8 @@ def assessed(
     if misfit := _misfit(parse, completion):
         return replace(plain, passed=False, doubt=1.0, reasons=(said(misfit),))
     schema = {} if request.schema is None and request.format == "json" else request.schema
-    question = Question(request.prompt, schema, completion.finish_reason, names)
+    prompt = DIRECTIVE.sub("", request.prompt)  # an order to the demo is no part of the question
+    question = Question(prompt, schema, completion.finish_reason, names)
     found = assess(completion.text, question)
     reasons = tuple(said(finding.reason) for finding in found.findings[:MOST_REASONS])
     return replace(plain, passed=not found.fails, doubt=found.doubt, reasons=reasons)

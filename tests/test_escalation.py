@@ -198,6 +198,12 @@ def test_tiers_that_nobody_made_go_on_to_the_next_model(build):
     )
 
 
+def test_an_order_to_the_demo_is_no_part_of_the_question(build):
+    prompt = f'What is 3 * 17?\n[[demo: only_model=demo-small text="{WRONG}"]]'
+    assert build().ask(prompt, check=True).model == "medium"
+    assert build().ask(f"Why is {WRONG} no sum?", check=True).model == "small"
+
+
 # -- a model that was named
 
 
