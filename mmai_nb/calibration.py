@@ -254,20 +254,21 @@ def calibrate(
     """
     weights = weights or fitted_weights()
     folds = [_fold(label) for label in labels]
-    told: dict[How, list[_Told]] = {tried: [] for tried in HOWS}
+    pairs = sum(label.gain is not None for label in labels)
+    hows = HOWS if pairs >= FEWEST_FOR_WORDS else HOWS[:2]
+    told: dict[How, list[_Told]] = {tried: [] for tried in hows}
     plain: list[_Told] = []
     for number in range(FOLDS):
         train = [one for one, fold in zip(labels, folds, strict=True) if fold != number]
         test = [one for one, fold in zip(labels, folds, strict=True) if fold == number]
         none = Calibration({}, bounds=tuple(up_to))
         plain += _foretold(test, none, up_to, weights, _gain_level(train, none, weights))
-        for tried in HOWS:
+        for tried in hows:
             made = fit(train, up_to, weights, how=tried)
             level = _gain_level(train, made, weights)
             told[tried] += _foretold(test, made, up_to, weights, level)
     how: How = "scale" if _figures(told["level"], told["scale"]).helps else "level"
-    pairs = sum(label.gain is not None for label in labels)
-    if pairs >= FEWEST_FOR_WORDS and _ranks_better(told["scale"], told["words"]):
+    if "words" in told and _ranks_better(told["scale"], told["words"]):
         how = "words"
     return fit(labels, up_to, weights, how=how), _figures(plain, told[how])
 

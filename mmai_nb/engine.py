@@ -146,7 +146,8 @@ class Engine(Resources):
         walk.parse, walk.replays = parse or parser_of(request), not alone
         walk.checking = checking_of(request, walk.settings, walk.route, names=names, alone=alone)
         _hold_text(walk, retract)
-        self.turn = Turn(request, walk.parse, walk.recorder.call_id, walk.route)
+        if not alone:
+            self.turn = Turn(request, walk.parse, walk.recorder.call_id, walk.route)
         try:
             completion = self._obtain(walk)
             walk, completion = checked(walk, completion, Ways(self._obtain, self._other_route))
@@ -185,6 +186,7 @@ class Engine(Resources):
         for made in asked.values():
             self._route(*self.in_force(made.request))  # what is wrong with it is told now
         parse = parser_of(first.request, options.get("schema"))
+        self.turn = None  # several answers: none of them is the last
 
         def ask(name: str, on_text: OnText) -> Answer:
             made = asked[name]

@@ -21,7 +21,11 @@ Ask = Callable[[Request, Parse | None], Answer]
 """Asks what was made of the last question."""
 
 NO_ANSWER = "there is no answer yet: run a %%ai cell first"
-NO_QUESTION = "nothing was asked yet: run a %%ai cell first"
+NO_QUESTION = "there is no question to ask again: run a %%ai cell first"
+WHICH_ANSWER = (
+    'the last question has not one answer: say which, as in comparison.vote("a") or '
+    'ai.vote("good", answer)'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,11 @@ def _word(word: Any) -> str:
 
 def _judged(engine: Resources, answer: Any) -> Answer:
     if answer is None:
-        answer = engine.last()
-    if answer is None:
-        raise MmaiError(NO_ANSWER)
+        answer, turn = engine.last(), engine.turn
+        if answer is None:
+            raise MmaiError(NO_ANSWER)
+        if turn is None or turn.call_id != answer.call_id:
+            raise OptionError(WHICH_ANSWER)
     if not isinstance(answer, Answer):
         raise OptionError(f"vote takes an answer, not {shown(answer)}: the last is ai.last()")
     if not answer.call_id:

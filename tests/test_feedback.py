@@ -115,6 +115,25 @@ class TestAVote:
         with pytest.raises(OptionError, match="vote takes an answer"):
             ai.vote("good", thing)
 
+    def test_after_a_comparison_it_is_asked_which_answer_is_meant(self, engine):
+        ai.ask("What is the capital of Chad?")
+        both = ai.compare(EASY, ["small", "large"])
+        with pytest.raises(OptionError, match="has not one answer"):
+            ai.vote("good")
+        with pytest.raises(MmaiError, match="no question to ask again"):
+            ai.escalate()
+        ai.vote("poor", both.answers["small"])
+        assert last_vote(engine)["model"] == "small"
+
+    def test_after_a_question_that_failed_the_answer_before_it_is_not_meant(self, engine):
+        ai.ask("What is the capital of Chad?")
+        engine._call.plays = [TimedOutError("x")]
+        engine.configure({"retries": 0})
+        with pytest.raises(MmaiError):
+            ai.ask(EASY)
+        with pytest.raises(OptionError, match="has not one answer"):
+            ai.vote("good")
+
     def test_an_answer_of_no_call_is_refused(self, engine):
         bare = Answer("x", completion=Completion("x", "small"), route=Route(None, None, ()))
         with pytest.raises(OptionError, match="comes of no call"):
@@ -234,7 +253,7 @@ class TestEscalate:
         assert kinds(engine) == []
 
     def test_nor_before_any_question(self, engine):
-        with pytest.raises(MmaiError, match="nothing was asked yet"):
+        with pytest.raises(MmaiError, match="there is no question to ask again"):
             ai.escalate()
 
     def test_what_was_said_stays_though_the_stronger_model_fails(self, engine):
@@ -285,7 +304,7 @@ class TestRetry:
         assert engine._call.calls[-1][0].prompt == EASY
 
     def test_before_any_question_it_is_one_line(self, engine):
-        with pytest.raises(MmaiError, match="nothing was asked yet"):
+        with pytest.raises(MmaiError, match="there is no question to ask again"):
             ai.retry()
 
 

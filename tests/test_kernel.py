@@ -233,6 +233,25 @@ def test_the_help_page_is_what_a_kernel_tells_of_the_magic(kernel):
     assert "--max-tokens N" in reply["data"]["text/plain"]
 
 
+def test_a_question_goes_up_again_and_is_voted_on_like_any_cell():
+    _, _, poor, higher, good, learned = run(
+        LOAD,
+        "%%ai\nWhat is the capital of France?",
+        "%ai poor",
+        "%ai escalate",
+        "%ai good",
+        "ai.calibrate()",
+    )
+    (output,) = higher.outputs
+    assert output.output_type == "display_data"
+    assert output.metadata["mmai_nb"]["tier"] == "standard"
+    assert "kept: the answer of demo-small was poor" in text_of(poor)
+    assert "kept: the answer of demo-medium was good" in text_of(good)
+    (report,) = learned.outputs
+    assert "18 more are needed" in report.data["text/plain"]
+    assert "<pre" in report.data["text/html"]
+
+
 def test_a_wrong_trait_is_one_line_in_a_kernel(kernel):
     _, client = kernel
     execute(client, LOAD)
