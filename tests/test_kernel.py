@@ -12,6 +12,7 @@ from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,10 +25,15 @@ LOAD = "%load_ext mmai_nb\nimport mmai_nb as ai"
 
 def run(*cells: str) -> list[Any]:
     """The executed code cells of a notebook made of these."""
+    return list(ran(*cells).cells)
+
+
+def ran(*cells: str) -> Any:
+    """A notebook made of these code cells, executed."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     nbformat.validate(notebook)
-    return notebook.cells
+    return notebook
 
 
 def text_of(cell: Any) -> str:
@@ -120,6 +126,28 @@ def test_a_key_that_nobody_can_type_is_an_error_that_names_the_variable():
         run(LOAD, "%ai key openai")
     assert caught.value.ename == "MissingKeyError"
     assert "set OPENAI_API_KEY in the environment" in caught.value.evalue
+
+
+def test_a_notebook_that_nbconvert_runs_shows_the_panels_as_pictures():
+    panels = ("models", "compare", "spend")
+    notebook = ran(LOAD, "%%ai -q\nWhat is 17 * 3?", *(f"%ai panel {name}" for name in panels))
+    for cell in notebook.cells[2:]:
+        (output,) = cell.outputs
+        assert set(output.data) == {"text/html", "text/plain"}
+    assert "widgets" not in notebook.metadata
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert page.count("This is a picture of the panel") == len(panels)
+    assert page.count('alt="Spend over time by model') == 1
+
+
+def test_a_panel_leaves_its_picture_when_the_kernel_ends(kernel):
+    manager, client = kernel
+    execute(client, f"{LOAD}\npanel = ai.panels.spend()\ndisplay(panel)")
+    manager.request_shutdown()
+    message = {"msg_type": ""}
+    while message["msg_type"] != "update_display_data":
+        message = client.get_iopub_msg(timeout=20)
+    assert set(message["content"]["data"]) == {"text/html", "text/plain"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from mmai_nb.errors import LedgerWarning
 from mmai_nb.ledger import Ledger
-from mmai_nb.panels.panel import WIDGET_VIEW, Panel
+from mmai_nb.panels.panel import WIDGET_VIEW, Panel, _leave_twins
 from mmai_nb.records import Attempt
 
 
@@ -38,6 +38,79 @@ def test_a_closed_panel_shows_its_twin_alone_and_lets_go_of_everything():
     assert undone == [1]
     assert WIDGET_VIEW not in panel._repr_mimebundle_()
     assert button.comm is None
+
+
+class Kernel:
+    """What a panel asks of its kernel: whether the cell may ask for input, and what it shows."""
+
+    def __init__(self, allow_stdin: bool) -> None:
+        self.shown: list[tuple[bool, dict]] = []
+        self._request = {"content": {"allow_stdin": allow_stdin}}
+
+    def get_parent(self):
+        return self._request
+
+    def publish(self, bundle, *, transient, update):
+        assert transient["display_id"]
+        self.shown.append((update, bundle))
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    def made(allow_stdin: bool) -> Kernel:
+        one = Kernel(allow_stdin)
+        monkeypatch.setattr("mmai_nb.panels.panel._kernel", lambda: one)
+        monkeypatch.setattr("IPython.display.publish_display_data", one.publish)
+        return one
+
+    return made
+
+
+def test_a_panel_that_is_closed_leaves_its_twin_where_it_was(kernel):
+    screen, panel = kernel(allow_stdin=True), Small("a panel")
+    panel._ipython_display_()
+    panel.close()
+    panel.close()
+    assert [update for update, _ in screen.shown] == [False, True]
+    assert WIDGET_VIEW in screen.shown[0][1]
+    assert set(screen.shown[1][1]) == {"text/html", "text/plain"}
+    assert "<b>twin</b>" in screen.shown[1][1]["text/html"]
+
+
+def test_a_panel_that_was_never_shown_shows_nothing_when_it_closes(kernel):
+    screen, panel = kernel(allow_stdin=True), Small("a panel")
+    panel._repr_mimebundle_()
+    panel.close()
+    assert screen.shown == []
+
+
+def test_all_panels_on_the_screen_become_their_twins_when_the_kernel_ends(kernel):
+    screen = kernel(allow_stdin=True)
+    panels = [Small("one"), Small("two")]
+    for panel in panels:
+        panel._ipython_display_()
+    _leave_twins()
+    assert [WIDGET_VIEW in bundle for _, bundle in screen.shown] == [True, True, False, False]
+
+
+def test_a_notebook_that_a_program_runs_gets_the_twin_and_no_widget(kernel):
+    kernel(allow_stdin=False)
+    panel, before = Small("a panel"), len(ipywidgets.Widget.get_manager_state()["state"])
+    assert set(panel._repr_mimebundle_()) == {"text/html", "text/plain"}
+    assert len(ipywidgets.Widget.get_manager_state()["state"]) == before
+
+
+def test_voila_runs_a_notebook_as_a_program_and_gets_the_widget(kernel, monkeypatch):
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.8")
+    kernel(allow_stdin=False)
+    panel = Small("a panel")
+    assert WIDGET_VIEW in panel._repr_mimebundle_()
+    panel.close()
+
+
+def test_outside_a_kernel_a_panel_is_shown_as_ipython_shows_anything():
+    with pytest.raises(NotImplementedError):
+        Small("a panel")._ipython_display_()
 
 
 def test_a_listener_hears_outcomes_until_it_is_taken_away():

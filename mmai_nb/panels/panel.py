@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import uuid
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from ..display import DEAD_FRONT_END
 from ..markup import clean_text, inert_html
 
 __all__ = ["NOTE_STYLE", "Panel"]
@@ -21,7 +27,9 @@ class Panel(ABC):
     """A widget that leaves something to read where no widget can live.
 
     A live front end shows the widget and nothing else; nbconvert, GitHub and a front end without
-    widgets show the static twin that stands in the same MIME bundle.
+    widgets show the static twin that stands in the same MIME bundle. The twin stands alone where
+    nobody can use a widget: in a notebook that a program runs, and once the panel is closed or its
+    kernel ends.
 
     Args:
         name: said where only text can be shown.
@@ -31,7 +39,8 @@ class Panel(ABC):
         self.name = name
         self._widget: Any = None
         self._undo: list[Callable[[], None]] = []
-        self._closed = False
+        self._closed = self._shown = False
+        self._place = uuid.uuid4().hex  # the display that can be updated
 
     @abstractmethod
     def build(self) -> Any:
@@ -53,16 +62,39 @@ class Panel(ABC):
         self._undo.append(undo)
 
     def close(self) -> None:
-        """Let go of listeners and widgets; what is on the screen stays as it is."""
+        """Let go of listeners and widgets; on the screen stays the static twin."""
         self._closed = True
         while self._undo:
             self._undo.pop()()
         widget, self._widget = self._widget, None
         if widget is not None:
             _close_all(widget)
+        if self._shown:
+            self._shown = False
+            with suppress(*DEAD_FRONT_END):
+                self._publish(update=True)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+    def _ipython_display_(self) -> None:
+        """Show it where it can be updated later; outside a kernel that is IPython's affair.
+
+        Raises:
+            NotImplementedError: IPython's word for that.
+        """
+        if _kernel() is None:
+            raise NotImplementedError
+        self._publish()
+        self._shown = not self._closed
+        _shown.add(self)
+
+    def _publish(self, *, update: bool = False) -> None:
+        from IPython.display import publish_display_data
+
+        bundle, transient = self._repr_mimebundle_(), {"display_id": self._place}
+        publish: Callable[..., None] = publish_display_data
+        publish(bundle, transient=transient, update=update)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         twin = self.static()
@@ -71,13 +103,41 @@ class Panel(ABC):
             "text/plain": clean_text(twin["text/plain"]),
             "text/html": f"<div>{twin['text/html']}{note}</div>",
         }
-        if not self._closed:
+        if not (self._closed or _is_run_by_a_program()):
             bundle[WIDGET_VIEW] = {
                 "version_major": 2,
                 "version_minor": 0,
                 "model_id": self.widget.model_id,
             }
         return bundle
+
+
+_shown: weakref.WeakSet[Panel] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave_twins() -> None:
+    """The kernel ends: what is saved from now on needs none."""
+    for panel in list(_shown):
+        panel.close()
+
+
+def _kernel() -> Any:
+    from IPython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None)
+
+
+def _is_run_by_a_program() -> bool:
+    """Whether the cell was sent by nbconvert, papermill and the like: they let nobody type.
+
+    Voilà does so too, and then shows the widgets live.
+    """
+    kernel = _kernel()
+    if kernel is None or os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+        return False
+    asked = kernel.get_parent() or {}
+    return asked.get("content", {}).get("allow_stdin") is False
 
 
 def _close_all(widget: Any) -> None:

@@ -49,7 +49,7 @@ class Wire:
 
     def run(self, code: str, seconds: float = 60.0) -> None:
         """Run a cell to its end; an error in it is an AssertionError."""
-        message = self.client.execute(code, allow_stdin=False)
+        message = self.client.execute(code, allow_stdin=True)  # as who sits there does
         end = time.monotonic() + seconds
         while True:
             reply = self.client.get_shell_msg(timeout=max(0.1, end - time.monotonic()))
