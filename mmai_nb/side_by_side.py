@@ -28,7 +28,7 @@ _TITLE = "font-weight: 600; margin-bottom: 0.35em"
 _SOFT = "color: var(--jp-ui-font-color2, #616161); font-size: 87%; font-weight: 400"
 _CHIP = (
     "border: 1px solid var(--jp-border-color2, #bdbdbd); border-radius: 0.7em; "
-    "padding: 0 0.5em; margin-left: 0.5em; white-space: nowrap; " + _SOFT
+    "padding: 0 0.5em; margin-left: 0.25em; white-space: nowrap; " + _SOFT
 )
 _ERROR = "color: var(--jp-error-color1, #b71c1c)"
 _INK = "color: #1b1b1b"  # on the light marks below, in both themes
@@ -79,7 +79,8 @@ def card(cell: Cell, format: str = "markdown") -> dict[str, str]:
         body = render(cell.text, format, cell.footer, partial=cell.partial)
     elif not cell.error:
         body["text/html"] = f'<div style="{_SOFT}">…</div>'
-    chips = "".join(f'<span style="{_CHIP}">{inert_html(chip)}</span>' for chip in cell.chips)
+    # a space before each: what drops the style must not write them as one word
+    chips = "".join(f' <span style="{_CHIP}">{inert_html(chip)}</span>' for chip in cell.chips)
     error = " ".join(clean_text(cell.error).split())
     failed = f'<div role="alert" style="{_ERROR}">{inert_html(error)}</div>' if error else ""
     title = " ".join(clean_text(cell.title).split())

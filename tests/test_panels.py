@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipywidgets
 import pytest
 
+from mmai_nb import charts
 from mmai_nb.errors import LedgerWarning
 from mmai_nb.ledger import Ledger
+from mmai_nb.panels.looks import picture
 from mmai_nb.panels.panel import WIDGET_VIEW, Panel, _leave_twins
 from mmai_nb.records import Attempt
 
@@ -136,3 +138,35 @@ def test_a_listener_that_fails_costs_a_warning_and_not_the_row():
     with pytest.warns(LedgerWarning, match="the front end is gone"):
         ledger.record(Attempt("a", 1, 0.0, status="ok"))
     assert len(ledger.frame()) == 1
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 has it, of "#rrggbb"."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, two: str) -> float:
+    low, high = sorted(map(luminance, (one, two)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def turned_over(colour: str) -> str:
+    """A grey as the picture shows it where the theme is dark."""
+    return "#" + "".join(f"{255 - int(colour[i : i + 2], 16):02x}" for i in (1, 3, 5))
+
+
+@pytest.mark.parametrize("ink", [charts.INK, charts.SOFT])
+def test_the_words_of_a_picture_are_legible_on_paper_and_in_the_dark(ink):
+    assert contrast(ink, "#ffffff") >= 4.5
+    for ground in ("#000000", "#111111", "#1e1e1e"):  # JupyterLab's and VS Code's dark themes
+        assert contrast(turned_over(ink), ground) >= 4.5
+
+
+def test_a_picture_is_turned_over_in_a_dark_theme_only():
+    html = picture(b"png", "a chart")
+    style = html.partition("<img")[0]
+    assert 'class="mmai-picture"' in html
+    assert "invert(1)" in style
+    assert '[data-jp-theme-light="false"] .mmai-picture' in style

@@ -82,10 +82,19 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+_IN_THE_DARK = (
+    '<style>[data-jp-theme-light="false"] .mmai-picture, .vscode-dark .mmai-picture '
+    "{ filter: invert(1) hue-rotate(180deg); mix-blend-mode: screen }</style>"
+)
+"""No ink is legible on white and on black alike (4.5:1 on both cannot be), so a picture has a white
+ground, and where the theme is dark it is turned over: paper to black, which `screen` lets through,
+ink to white, each hue to itself. What drops the style shows the picture on white."""
+
+
 def picture(data: bytes, alt: str) -> str:
     """A PNG within the page itself, with the words for who cannot see it."""
     text = base64.b64encode(data).decode()
     return (
-        f'<img alt="{escape(alt)}" src="data:image/png;base64,{text}" '
+        f'{_IN_THE_DARK}<img class="mmai-picture" alt="{escape(alt)}" src="data:image/png;base64,{text}" '
         'style="max-width: 100%; height: auto; border-radius: 4px">'
     )
