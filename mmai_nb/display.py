@@ -16,12 +16,10 @@ from typing import Any, Protocol
 from .answer import Answer, render
 from .comparison import Comparison
 from .markup import clean_text, escape
-from .pacing import PACE, Pace, size_of
+from .pacing import DEAD_FRONT_END, PACE, Pace, size_of
 
 __all__ = ["Board", "Silent", "View", "board_for", "view_for"]
 
-DEAD_FRONT_END = (OSError, RuntimeError, ValueError)
-"""What writing to a closed pipe, socket, file or loop raises."""
 RENDERS = 5
 """So many times as long as the last render took is waited before the next."""
 

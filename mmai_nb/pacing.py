@@ -1,4 +1,6 @@
-"""How much all that a kernel shows may send, together: a front end that is sent more drops it.
+"""How much all that a kernel shows may send, together, and what is raised when nobody listens.
+
+A front end that is sent more drops it.
 
 This module imports nothing of the package.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-__all__ = ["PACE", "Pace", "size_of"]
+__all__ = ["DEAD_FRONT_END", "PACE", "Pace", "size_of"]
 
 GAP = 0.125
 """Seconds that an update takes up, …"""
@@ -20,6 +22,9 @@ ENVELOPE = 1_000
 """Bytes of a message beside what it shows."""
 LONGEST = 2.0
 """Seconds that what others have sent makes anyone wait."""
+
+DEAD_FRONT_END = (OSError, RuntimeError, ValueError)
+"""What writing to a closed pipe, socket, file or loop raises."""
 
 
 class Pace:

@@ -95,6 +95,7 @@ def picture(data: bytes, alt: str) -> str:
     """A PNG within the page itself, with the words for who cannot see it."""
     text = base64.b64encode(data).decode()
     return (
-        f'{_IN_THE_DARK}<img class="mmai-picture" alt="{escape(alt)}" src="data:image/png;base64,{text}" '
+        f'{_IN_THE_DARK}<img class="mmai-picture" alt="{escape(alt)}" '
+        f'src="data:image/png;base64,{text}" '
         'style="max-width: 100%; height: auto; border-radius: 4px">'
     )

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ..display import DEAD_FRONT_END
 from ..markup import clean_text, inert_html
+from ..pacing import DEAD_FRONT_END
 
 __all__ = ["NOTE_STYLE", "Panel"]
 
