@@ -12,6 +12,7 @@ import ast
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 
 from .blocks import take_apart
 from .finding import Finding
@@ -64,13 +65,16 @@ _CALLED_WRONG = re.compile(
 def wrong_sums(text: str, prompt: str = "") -> Iterator[Finding]:
     """A finding for each equation of plain numbers that is wrong, as it stands in the text."""
     prose = take_apart(text).prose
-    if _OTHER_RULES.search(prose) or _OTHER_RULES.search(prompt[:5_000]):
+    if "=" not in prose or _OTHER_RULES.search(prose) or _OTHER_RULES.search(prompt[:5_000]):
         return
     seen = {shown for _, _, shown in _equations(prompt[:5_000])} if "=" in prompt else set()
-    told = "\n".join(line for line in prose.split("\n") if not _CALLED_WRONG.search(line))
+    lines = (line for line in prose.split("\n") if "=" in line)
+    told = "\n".join(line for line in lines if not _CALLED_WRONG.search(line))
     for left, right, shown in _equations(told):
-        if shown not in seen and not _holds(left, right):
-            seen.add(shown)
+        if shown in seen:
+            continue
+        seen.add(shown)
+        if not _holds(left, right):
             yield Finding("arithmetic", f"{shown} is wrong")
 
 
@@ -159,7 +163,7 @@ def _adds_up(left: str, readings: list[str]) -> bool:
         if claimed is None:
             return True
         off = abs(value - claimed)
-        if off <= _tolerance(value, reading) or off <= _inherited(left, value):
+        if not off or off <= _tolerance(value, reading) or off <= _inherited(left, value):
             return True
     return False
 
@@ -184,6 +188,7 @@ def _inherited(left: str, value: Fraction) -> Fraction:
     return off
 
 
+@lru_cache(maxsize=256)
 def _value(side: str) -> Fraction | None:
     if len(side) > LONGEST_SIDE:
         return None

@@ -18,6 +18,7 @@ from .finding import Finding
 __all__ = ["broken_code", "is_installed", "unknown_names"]
 
 LONGEST_BLOCK = 100_000
+MOST_BLOCKS = 100
 MOST_NAMES = 3
 MOST_DOCUMENTS = 1_000
 
@@ -90,8 +91,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Language and code of each fenced block that is whole."""
-    for block in take_apart(text).blocks:
+    """Language and code of each fenced block that is whole, of the first hundred."""
+    for block in take_apart(text).blocks[:MOST_BLOCKS]:
         if block.closed and len(block.code) <= LONGEST_BLOCK:
             yield block.language, block.code
 

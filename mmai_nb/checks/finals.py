@@ -68,8 +68,7 @@ _CHOICE = re.compile(r"(?<![\w'’])[(*_]{0,3}([A-J])(?:[)*_]{1,3}|[.:](?=\s|$)|
 
 def choice_named(text: str, prompt: str) -> str | None:
     """The letter an answer comes to: the one it states last, else the only one it sets apart."""
-    stated = [found["value"].upper() for found in _FINAL.finditer(text[-20_000:])]
-    stated = [value for value in stated if re.fullmatch(r"[A-J]", value)]
+    stated = [value for value in map(str.upper, _stated(text)) if re.fullmatch(r"[A-J]", value)]
     if stated:
         return stated[-1]
     lines = text.strip().splitlines() or [""]
@@ -80,10 +79,18 @@ def choice_named(text: str, prompt: str) -> str | None:
     return None
 
 
+def _stated(text: str) -> list[str]:
+    """What a text calls its answer, in order."""
+    text = text[-20_000:]
+    if not ("answer" in text.lower() or "####" in text or "boxed" in text):
+        return []
+    return [found["value"] for found in _FINAL.finditer(text)]
+
+
 def final_answers(text: str, prompt: str) -> Iterator[Finding]:
     """A finding where the last words contradict each other, or are missing."""
     choices = offers_choices(prompt)
-    said = list(dict.fromkeys(_normal(found["value"]) for found in _FINAL.finditer(text[-20_000:])))
+    said = list(dict.fromkeys(_normal(value) for value in _stated(text)))
     said = [value for value in said if not choices or re.fullmatch(r"[a-j]", value)]
     numbers = [value for value in said if re.fullmatch(r"-?\d+(?:\.\d+)?|[a-j]", value)]
     if len(numbers) >= 2 and (choices or not _has_parts(text, prompt)):

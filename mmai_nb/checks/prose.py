@@ -34,7 +34,6 @@ _HEDGES = re.compile(
     r"(?:is|be) an? (?:mistake|error|typo) in the (?:problem|question)|"
     r"none of the (?:options?|choices?|given|above|answers?)|(?:problem|question) has no solution|"
     r"not (?:among|one of) the (?:options?|choices)|(?:doesn't|does not) match any)",
-    re.IGNORECASE,
 )
 _ENDINGS = tuple(".!?…:;)]}>\"'”’»`*_|$%。！？）」』】٪؟।")
 
@@ -76,17 +75,18 @@ def _breaks_off(text: str) -> bool:
     """
     lines = [line.strip() for line in text.rstrip().split("\n") if line.strip()]
     last = lines[-1] if lines else ""
-    if re.match(r"[-*+#|>\[]|\d+[.)]\s|```|~~~", last) or len(last.split()) < 4:
+    words = len(last.split(None, 5))
+    if re.match(r"[-*+#|>\[]|\d+[.)]\s|```|~~~", last) or words < 4:
         return False
-    if _MID_STEP.search(last) or _ends_in_a_cut_number(text, last):
+    if _MID_STEP.search(last[-200:]) or _ends_in_a_cut_number(text, last):
         return True
-    if len(text.split()) < 12:
+    if len(text.split(None, 12)) < 12:
         return False
     if any(last.count(a) > last.count(b) for a, b in ("()", "[]", "{}", ("<<", ">>"))):
         return True
-    if len(last.split()) < 5 or not last[-1].isalnum():
+    if words < 5 or not last[-1].isalnum():
         return False
-    stops = [line.endswith(_ENDINGS) for line in lines[:-1] if len(line.split()) >= 5]
+    stops = [line.endswith(_ENDINGS) for line in lines[:-1] if len(line.split(None, 5)) >= 5]
     usual = sum(stops) >= 0.7 * len(stops)
     return usual if stops else not re.search(r"[=<>(){};\d]", last)
 
@@ -94,7 +94,7 @@ def _breaks_off(text: str) -> bool:
 def _ends_in_a_cut_number(text: str, last: str) -> bool:
     """Whether the last word is 40,00, where the text writes 40,000 elsewhere and never 3,5."""
     return (
-        bool(re.search(r"(?<![\d.,])\d{1,3},\d{1,2}$", last))
+        bool(re.search(r"(?<![\d.,])\d{1,3},\d{1,2}$", last[-20:]))
         and bool(_GROUPED.search(text))
         and len(_CUT_GROUP.findall(text)) == 1
     )
@@ -112,9 +112,9 @@ def refusal(text: str) -> Iterator[Finding]:
 
 def hedging(text: str) -> Iterator[Finding]:
     """It says itself that it is not sure; the words that say so."""
-    found = _HEDGES.search(take_apart(text).prose[:20_000].replace("’", "'"))
+    found = _HEDGES.search(take_apart(text).prose[:20_000].replace("’", "'").lower())
     if found:
-        yield Finding("hedging", f'it is not sure: "{" ".join(found[0].split()).lower()}"')
+        yield Finding("hedging", f'it is not sure: "{" ".join(found[0].split())}"')
 
 
 def repetition(text: str) -> Iterator[Finding]:
@@ -184,12 +184,8 @@ def wrong_language(text: str, prompt: str) -> Iterator[Finding]:
 def _language(text: str, least: int) -> str | None:
     """The language of a text with at least so many words, or as much of a script without spaces."""
     text = _NO_PROSE.sub(" ", take_apart(text).prose[:20_000])
-    latin = len(_LATIN.findall(text)) / 4  # letters of a word, about; other scripts say more each
-    for name, letters in _SCRIPTS:
-        count = len(letters.findall(text))
-        # some Chinese signs stand in Japanese too, never the other way round
-        if count >= 2 * least and (count > latin or (name == "Japanese" and count > latin / 4)):
-            return name
+    if not text.isascii() and (script := _script(text, least)):
+        return script
     words = re.findall(r"[^\W\d_]{2,}", text.lower())  # a letter alone is maths, in every language
     if len(words) < least:
         return None
@@ -200,6 +196,17 @@ def _language(text: str, least: int) -> str | None:
     different = len(_KNOWN[first].intersection(words))
     clear = shares[first] >= 0.15 and shares[first] >= 1.6 * shares[second] and different >= 3
     return first if clear else None
+
+
+def _script(text: str, least: int) -> str | None:
+    """The script other than Latin that most of a text is written in."""
+    latin = len(_LATIN.findall(text)) / 4  # letters of a word, about; other scripts say more each
+    for name, letters in _SCRIPTS:
+        count = len(letters.findall(text))
+        # some Chinese signs stand in Japanese too, never the other way round
+        if count >= 2 * least and (count > latin or (name == "Japanese" and count > latin / 4)):
+            return name
+    return None
 
 
 _KNOWN = {name: frozenset(words.split()) for name, words in _FUNCTION_WORDS.items()}

@@ -42,6 +42,7 @@ _WORDS: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("quarter", "quarters"), (4.0, 0.25, 0.75)),
     "dozen": (12.0,),
 }
+_WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b")
 
 
 def loose_steps(text: str, prompt: str) -> Iterator[Finding]:
@@ -62,9 +63,10 @@ def loose_steps(text: str, prompt: str) -> Iterator[Finding]:
         yield Finding("ending", f"the answer {final.value:.12g} is none of its results")
     elif not choices and not reached:
         results = results[:-1]
-    told = ends | _values(prompt[-4_000:])
+    told = ends | set(_values(prompt[-4_000:]))
+    last = _values(prose)
     for place, value in results:
-        if not _as_shares(value) & told and not _as_shares(value) & _values(prose[place:]):
+        if not _as_shares(value) & told and all(last.get(v, 0) < place for v in _as_shares(value)):
             yield Finding("loose", f"{value:.12g} is worked out and not used")
             break
 
@@ -98,23 +100,24 @@ def _results(prose: str) -> list[tuple[int, float]]:
     return found
 
 
-def _values(text: str) -> set[float]:
-    """The numbers of a text, in figures and in words."""
-    found = {float(number.replace(",", "")) for number in _NUMBER.findall(text)}
-    for word in re.findall(r"[a-z]+", text.lower()):
-        found.update(_WORDS.get(word, ()))
+def _values(text: str) -> dict[float, int]:
+    """The numbers of a text, in figures and in words, and where each stands for the last time."""
+    found = {float(hit[0].replace(",", "")): hit.start() for hit in _NUMBER.finditer(text)}
+    for hit in _WORD.finditer(text.lower()):
+        for value in _WORDS[hit[0]]:
+            found[value] = max(found.get(value, 0), hit.start())
     return found
 
 
 def _unused(prose: str, question: str) -> Iterator[Finding]:
     question = take_apart(question[-4_000:]).prose
-    given = {number: (float(number.replace(",", "")),) for number in _NUMBER.findall(question)}
-    given |= {
-        word: _WORDS[word] for word in re.findall(r"[a-z]+", question.lower()) if word in _WORDS
+    given: dict[str, tuple[float, ...]] = {
+        number: (float(number.replace(",", "")),) for number in _NUMBER.findall(question)
     }
+    given |= {hit[0]: _WORDS[hit[0]] for hit in _WORD.finditer(question.lower())}
     if len(given) > MOST_GIVEN:
         return
-    said = _values(prose)
+    said = _values(prose).keys()
     missing = [
         name
         for name, values in given.items()

@@ -1,4 +1,4 @@
-"""What scoring a prompt costs, beside one hit of a default joblib.Memory in the same run.
+"""What scoring a prompt and checking an answer cost, beside one hit of a default joblib.Memory.
 
     python tests/bench/complexity_speed.py
 
@@ -17,9 +17,12 @@ from tempfile import TemporaryDirectory
 
 from joblib import Memory
 
+from mmai_nb.checks import Question, assess
+from mmai_nb.checks.blocks import take_apart
 from mmai_nb.complexity import score
 
 ROUNDS = 600
+ROUNDS_OF_CHECKS = 100
 
 PROSE = (
     "The harbour town had lived from fishing for three hundred years when the cannery closed. At "
@@ -48,12 +51,32 @@ PROMPTS = {
     "20 KB with code": long(CODE, 20_480),
     "10 MB of prose": PROSE * 40_000,
 }
+ASKED = (
+    "How many pages does Anna read in 3 weeks, if she reads 12 a day and rests on 2 days a week?"
+)
+STEPS = (
+    "Anna reads on 7 - 2 = 5 days a week, that is 5 × 12 = 60 pages. In 3 weeks she reads 3 × 60 = "
+    "180 pages, as a loop shows as well:\n\n```python\ntotal = 0\nfor week in range(3):\n"
+    "    total += (7 - 2) * 12\nprint(total)\n```\n\n"
+)
+ANSWERS = {
+    "2 KB of prose": long(PROSE, 2048),
+    "2 KB with sums and code": long(STEPS, 2048),
+    "100 KB of prose": long(PROSE, 102_400),
+    "100 KB with sums and code": long(STEPS, 102_400),
+}
 
 
-def medians(actions: dict[str, Callable[[], object]]) -> dict[str, float]:
+def check(text: str) -> None:
+    """An answer that was not seen before."""
+    take_apart.cache_clear()
+    assess(text, Question(ASKED, namespace=()))
+
+
+def medians(actions: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
     """Microseconds of CPU of each action; they take turns, so that all meet the same load."""
     spent: dict[str, list[int]] = {name: [] for name in actions}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, action in actions.items():
             started = time.process_time_ns()
             action()
@@ -80,10 +103,15 @@ def main() -> None:
         actions: dict[str, Callable[[], object]] = {"hit": partial(kept, prompt)}
         actions |= {name: partial(score, text) for name, text in PROMPTS.items()}
         found = medians(actions)
+        checks: dict[str, Callable[[], object]] = {"hit": partial(kept, prompt)}
+        checks |= {name: partial(check, text) for name, text in ANSWERS.items()}
+        checked = medians(checks, ROUNDS_OF_CHECKS)
     print("| | CPU, µs | of a default joblib.Memory hit |\n|---|---|---|")
     print(f"| a hit, 1 KB prompt, 2 KB answer | {found['hit']:.0f} | 1.00 |")
     for name in PROMPTS:
         print(f"| score, {name} | {found[name]:.0f} | {found[name] / found['hit']:.2f} |")
+    for name in ANSWERS:
+        print(f"| check, {name} | {checked[name]:.0f} | {checked[name] / checked['hit']:.1f} |")
     print(f"\nThe weights are read at the first score: {first_use():.1f} ms.")
 
 
