@@ -103,6 +103,11 @@ def test_a_mild_finding_alone_does_not_fail_an_answer_to_a_short_question(kind):
     assert weigh(findings(kind), "How many are there?").doubt < THRESHOLD
 
 
+def test_names_that_are_nowhere_never_fail_an_answer_alone():
+    for weights in (Weights(), None):
+        assert weigh(findings("names"), "word " * 5_000, weights).doubt < THRESHOLD
+
+
 def test_an_answer_that_fails_has_a_reason():
     assert weigh(findings("hedging", "truncated"), "").reason == "about truncated"
     assert Assessment(0.2).reason == ""
