@@ -203,7 +203,7 @@ def _export(engine: Resources, settings: Settings, path: str | os.PathLike[str])
 
 
 def _import(engine: Resources, settings: Settings, path: str | os.PathLike[str]) -> Report:
-    made = read_calibration(path)
+    made = replace(read_calibration(path), created=time.time())
     engine.learned(settings).save(made)
     head = f"in force: the calibration of {made.votes} votes; %ai calibrate undo takes it back"
     return Report(made, (head, "", *_moves(made, settings)), saved=True)

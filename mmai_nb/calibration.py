@@ -53,6 +53,7 @@ HOWS: tuple[How, ...] = ("level", "scale", "words")
 
 VERSION = 1
 FREE = 1e3
+LONGEST_NAME = 200
 FOLDS = 5
 LEVEL_SPREAD = 0.5
 """How far, before the logistic, the level and the bounds are expected to be off."""
@@ -221,6 +222,8 @@ def _check(made: Calibration) -> None:
         if not 0 <= number < WORD_NUMBERS or abs(weight) > MOST_WORD:
             raise ValueError("it moves words by more than votes may")
     bounds = made.bounds
+    if not all(name.isprintable() and len(name) <= LONGEST_NAME for name in made.tiers):
+        raise ValueError("it holds what is no tier's name")
     if not all(type(one) is int for one in (made.figures.votes, made.figures.pairs)):
         raise ValueError("it holds what is no number")
     if not len(bounds) == len(made.tiers) == len(made.up_to):

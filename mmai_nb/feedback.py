@@ -28,9 +28,9 @@ WHICH_ANSWER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Voted:
-    """A word on an answer, as it was kept.
+    """A word on an answer, as it was kept; it shows itself as a sentence.
 
     Attributes:
         word: good or poor.
@@ -44,12 +44,14 @@ class Voted:
     tier: str | None
     strongest: bool
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         kept = f"kept: the answer of {self.model} was {self.word}"
         if self.tier is None:
             return f"{kept}; its model begins no tier, so routing learns nothing of it"
         if self.strongest:
             return f"{kept}; {self.tier} is the strongest tier, so routing learns nothing of it"
+        if self.word == "poor":
+            return f"{kept}; %ai escalate asks one tier up, %ai calibrate learns from such votes"
         return f"{kept}; %ai calibrate learns from such votes"
 
 

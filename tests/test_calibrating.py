@@ -186,8 +186,9 @@ class TestAfterwards:
         made = ai.calibrate().calibration
         ai.calibrate("export", tmp_path / "mine.json")
         ai.calibrate("undo")
-        assert ai.calibrate("import", str(tmp_path / "mine.json")).calibration == made
-        assert ai.calibrate("show").calibration == made
+        brought = ai.calibrate("import", str(tmp_path / "mine.json")).calibration
+        assert (brought.offsets, brought.bounds) == (made.offsets, made.bounds)
+        assert ai.calibrate("show").calibration == brought
 
     def test_a_hostile_file_is_refused_and_changes_nothing(self, engine, tmp_path):
         vote_often()

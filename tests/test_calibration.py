@@ -212,6 +212,8 @@ GOOD = Calibration(
         {"figures": None},
         {"created": 10**400},
         {"tiers": None},
+        {"tiers": ["a", "\x1b[31m"]},
+        {"tiers": ["a", "b" * 300]},
     ],
     ids=str,
 )

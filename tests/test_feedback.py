@@ -322,7 +322,8 @@ class TestInANotebook:
     def test_good_and_poor_answer_in_one_line(self, play):
         play(f"%ai {EASY}")
         assert play("%ai good").value.startswith("kept: the answer of small was good")
-        assert play("%ai poor last").value.startswith("kept: the answer of small was poor")
+        poor = play("%ai poor last").value
+        assert poor.startswith("kept: the answer of small was poor; %ai escalate asks one tier up")
 
     def test_escalate_shows_an_answer_like_a_cells(self, play):
         play(f"%%ai\n{EASY}", "one", "two words")

@@ -14,7 +14,7 @@ __all__ = ["COMMANDS"]
 
 
 def _vote(word: str, rest: str, engine: EngineGetter) -> Command | None:
-    return None if rest not in ("", "last") else lambda: Page(vote(engine(), word))
+    return None if rest not in ("", "last") else lambda: Page(repr(vote(engine(), word)))
 
 
 def _escalate(rest: str, engine: EngineGetter) -> Command | None:
