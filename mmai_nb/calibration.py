@@ -400,7 +400,7 @@ def _level(
     found = np.clip(found, -MOST_LEVEL, MOST_LEVEL)
     bounds = [float(up_to[0])]
     for cut, moved in zip(cuts[1:], found[1:], strict=True):
-        bounds.append(max(bounds[-1] + 0.01, min(0.99, round(_logistic(cut + float(moved)), 4))))
+        bounds.append(max(bounds[-1] + 0.01, min(0.99, round(_logistic(cut + float(moved)), 2))))
     return float(found[0]), (*bounds, 1.0) if max(bounds) < 1 else tuple(map(float, up_to))
 
 

@@ -13,16 +13,24 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from joblib import Memory
 
+from mmai_nb.calibration import LEARNED, Calibration
 from mmai_nb.checks import Question, assess
 from mmai_nb.checks.blocks import take_apart
 from mmai_nb.complexity import score
+from mmai_nb.learned import Learned
+from mmai_nb.signals import WORD_NUMBERS
 
 ROUNDS = 600
 ROUNDS_OF_CHECKS = 100
+CALIBRATED = Calibration(
+    dict.fromkeys(("bias", *LEARNED), 0.1), dict.fromkeys(range(WORD_NUMBERS), 0.1)
+)
 
 PROSE = (
     "The harbour town had lived from fishing for three hundred years when the cannery closed. At "
@@ -102,6 +110,11 @@ def main() -> None:
         kept(prompt)
         actions: dict[str, Callable[[], object]] = {"hit": partial(kept, prompt)}
         actions |= {name: partial(score, text) for name, text in PROMPTS.items()}
+        learned = Learned(Path(folder) / "calibration.json")
+        learned.save(CALIBRATED)
+        actions["look"] = learned.current
+        moved: dict[str, Any] = {"offsets": CALIBRATED.offsets, "words": CALIBRATED.words}
+        actions |= {f"calibrated {n}": partial(score, t, **moved) for n, t in PROMPTS.items()}
         found = medians(actions)
         checks: dict[str, Callable[[], object]] = {"hit": partial(kept, prompt)}
         checks |= {name: partial(check, text) for name, text in ANSWERS.items()}
@@ -110,6 +123,12 @@ def main() -> None:
     print(f"| a hit, 1 KB prompt, 2 KB answer | {found['hit']:.0f} | 1.00 |")
     for name in PROMPTS:
         print(f"| score, {name} | {found[name]:.0f} | {found[name] / found['hit']:.2f} |")
+    print(
+        f"| look for a new calibration | {found['look']:.1f} | {found['look'] / found['hit']:.2f} |"
+    )
+    for name in PROMPTS:
+        micros = found[f"calibrated {name}"]
+        print(f"| calibrated score, {name} | {micros:.0f} | {micros / found['hit']:.2f} |")
     for name in ANSWERS:
         print(f"| check, {name} | {checked[name]:.0f} | {checked[name] / checked['hit']:.1f} |")
     print(f"\nThe weights are read at the first score: {first_use():.1f} ms.")
