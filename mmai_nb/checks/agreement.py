@@ -12,11 +12,12 @@ import math
 import re
 import unicodedata
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from .blocks import take_apart
 from .finals import choice_named, number_asked, offers_choices
-from .numbers import final_number, near
+from .numbers import final_number, last_numbers, near
 
 __all__ = ["agree"]
 
@@ -44,7 +45,10 @@ def agree(first: str, second: str, prompt: str) -> bool | None:
         return True
     if offers_choices(prompt):
         return _same(choice_named(first, prompt), choice_named(second, prompt))
-    for compare in (_same_data, _same_code, _same_word, _same_number, _same_phrase):
+    data = _data(first), _data(second)
+    if data != (None, None):
+        return None if None in data else _equal(*data)
+    for compare in (_same_code, _same_word, _same_number, _same_phrase):
         verdict = compare(first, second, prompt)
         if verdict is not None:
             return verdict
@@ -69,11 +73,6 @@ def _only_block(text: str) -> str:
     return blocks[0].code if len(blocks) == 1 else ""
 
 
-def _same_data(first: str, second: str, prompt: str) -> bool | None:
-    one, two = _data(first), _data(second)
-    return None if one is None or two is None else _equal(one, two)
-
-
 def _data(text: str) -> Any:
     """An object or an array, if the answer is one; None if not."""
     source = _only_block(text).strip()
@@ -85,26 +84,40 @@ def _data(text: str) -> Any:
         return None
 
 
-def _equal(one: Any, two: Any) -> bool:
+def _equal(one: Any, two: Any) -> bool | None:
     try:
-        return _equal_data(one, two)
+        found = list(_pairs(one, two))
     except RecursionError:
-        return False
+        return None
+    return False if False in found else None if None in found else True
 
 
-def _equal_data(one: Any, two: Any) -> bool:
-    """Equality of JSON values; numbers may differ in their last digit, True is not 1."""
+LONGEST_VALUE = 5
+"""Words of a text in JSON that is a value; a longer one is prose."""
+
+
+def _pairs(one: Any, two: Any) -> Iterator[bool | None]:
+    """Whether two JSON values are equal, leaf by leaf; None for a text that is prose.
+
+    Numbers may differ in their last digit; true is not 1.
+    """
     if isinstance(one, dict) and isinstance(two, dict):
-        return one.keys() == two.keys() and all(_equal_data(one[key], two[key]) for key in one)
-    if isinstance(one, list) and isinstance(two, list):
-        return len(one) == len(two) and all(map(_equal_data, one, two))
-    if isinstance(one, bool) or isinstance(two, bool):
-        return one is two
-    if isinstance(one, int | float) and isinstance(two, int | float):
-        return one == two or math.isclose(one, two, rel_tol=1e-9)
-    if isinstance(one, str) and isinstance(two, str):
-        return _plain(one) == _plain(two)
-    return bool(one == two)
+        yield one.keys() == two.keys()
+        for key in one.keys() & two.keys():
+            yield from _pairs(one[key], two[key])
+    elif isinstance(one, list) and isinstance(two, list):
+        yield len(one) == len(two)
+        for pair in zip(one, two, strict=False):
+            yield from _pairs(*pair)
+    elif isinstance(one, str) and isinstance(two, str):
+        prose = max(len(one.split()), len(two.split())) > LONGEST_VALUE
+        yield _plain(one) == _plain(two) or (None if prose else False)
+    elif isinstance(one, bool) or isinstance(two, bool):
+        yield one is two
+    elif isinstance(one, int | float) and isinstance(two, int | float):
+        yield one == two or math.isclose(one, two, rel_tol=1e-9)
+    else:
+        yield bool(one == two)
 
 
 def _same_code(first: str, second: str, prompt: str) -> bool | None:
@@ -143,10 +156,35 @@ def _yes_or_no(text: str) -> bool | None:
 
 
 def _same_number(first: str, second: str, prompt: str) -> bool | None:
-    """The final numbers, where the prompt asks for one or both answers state one."""
-    asked = number_asked(prompt)
+    """The final numbers, where the prompt asks for one or both answers state one.
+
+    Where each also tells the other's, they may only tell several results in another order.
+    """
+    asked = _wants_a_number(prompt)
     one, two = final_number(first, asked), final_number(second, asked)
-    return None if one is None or two is None else near(one, two)
+    if one is None or two is None:
+        return None
+    if near(one, two):
+        return True
+    told = [
+        any(near(number, n) for n in last_numbers(text))
+        for number, text in ((one, second), (two, first))
+    ]
+    return None if all(told) else False
+
+
+def _wants_a_number(prompt: str) -> bool:
+    """Whether it asks for one, and not how two things differ: "how many", or with figures in it."""
+    many = re.search(r"\bhow many\b", prompt[-2_000:], re.IGNORECASE)
+    return bool(many) or (number_asked(prompt) and bool(re.search(r"\d", prompt[-2_000:])))
+
+
+_OPEN = re.compile(
+    r"\b(?:suggest|propose|recommend|invent|imagine|write|draft|rewrite|rephrase|translat\w+|summari[sz]e|"
+    r"shorten|improve|joke|poem|slogan|title|headline|idea|example|favou?rite)s?\b|"
+    r"\b(?:give|name|tell|show) (?:me )?(?:a|an|some|one|any)\b",
+    re.IGNORECASE,
+)
 
 
 _OPENINGS = re.compile(
@@ -168,7 +206,7 @@ def _same_phrase(first: str, second: str, prompt: str) -> bool | None:
         return None
     if any(two[at : at + len(one)] == one for at in range(len(two) - len(one) + 1)):
         return True
-    return False if len(two) <= 3 else None
+    return False if len(two) <= 3 and not _OPEN.search(prompt[:20_000]) else None
 
 
 def _phrase(text: str) -> list[str]:

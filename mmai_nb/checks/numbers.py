@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .blocks import take_apart
 
-__all__ = ["Number", "final_number", "near"]
+__all__ = ["Number", "final_number", "last_numbers", "near"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ _UNITS = {
         ("min minute minutes", "s", 60.0),
         ("h hour hours", "s", 3600.0),
         ("day days", "s", 86400.0),
+        ("week weeks", "s", 604800.0),
         ("ml milliliters millilitres", "l", 1e-3),
         ("l liter liters litre litres", "l", 1.0),
         ("% percent", "%", 1.0),
@@ -100,6 +101,12 @@ def final_number(text: str, asked: bool) -> Number | None:
     figures = list(_FIGURE.finditer(last))
     short = len(text.split()) <= 8 and len(figures) == 1
     return _figure(figures[-1]) if figures and (asked or short) else None
+
+
+def last_numbers(text: str) -> list[Number]:
+    """The numbers near the end of an answer."""
+    text = _MARKS.sub(_unmarked, take_apart(text).prose[-400:])
+    return [_figure(found) for found in _FIGURE.finditer(text)]
 
 
 def _first(line: str) -> Number | None:
