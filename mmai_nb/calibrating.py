@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from .answer import format_usd
-from .calibration import FEWEST, Calibration, Figures, calibrate
+from .calibration import FEWEST, Calibration, Figures, calibrate, rescaling
 from .complexity import fitted_weights
 from .errors import OptionError
 from .learned import read_calibration, write_calibration
@@ -149,8 +149,11 @@ def _fit(engine: Resources, settings: Settings, *, force: bool = False) -> Repor
         return Report(in_force, (*counted, more), taught=found)
     up_to = [tier.up_to for tier in settings.tiers]
     made, figures = calibrate(found.labels, up_to)
+    slope, shift = rescaling(found.labels, in_force, made)
     made = replace(
         made,
+        slope=slope,
+        shift=shift,
         tiers=tuple(tier.name for tier in settings.tiers),
         up_to=tuple(up_to),
         created=time.time(),

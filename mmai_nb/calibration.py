@@ -39,6 +39,7 @@ __all__ = [
     "Label",
     "calibrate",
     "fit",
+    "rescaling",
 ]
 
 FEWEST = 20
@@ -68,6 +69,7 @@ LEAST_SCALE, MOST_SCALE = -0.9, 0.5
 MOST_WEIGHT = 0.6
 MOST_WORD = 3.0
 MOST_BIAS = 8.0
+MOST_SLOPE = 5.0
 SMALLEST_WORD = 0.005
 """What no number of votes moves them beyond."""
 LEARNED = tuple(
@@ -143,6 +145,8 @@ class Calibration:
         bounds: up to which score each tier serves; they hold for the tiers they were made for.
         tiers: names of those tiers; `up_to` their own bounds.
         level: how far the usual prompt is moved before the logistic.
+        slope, shift: what a score from before comes to, on the voted prompts and before the
+            logistic: slope times it plus shift.
         votes: how many taught something.
         created: seconds since the epoch.
         figures: before and after.
@@ -154,6 +158,8 @@ class Calibration:
     tiers: tuple[str, ...] = ()
     up_to: tuple[float, ...] = ()
     level: float = 0.0
+    slope: float = 1.0
+    shift: float = 0.0
     votes: int = 0
     created: float = 0.0
     figures: Figures = field(default_factory=Figures)
@@ -162,6 +168,12 @@ class Calibration:
         """Its bounds, if these are the tiers that they were made for and they differ; else ()."""
         same = (tuple(tiers), tuple(up_to)) == (self.tiers, self.up_to)
         return self.bounds if same and self.bounds != self.up_to else ()
+
+    def rescaled(self, score: float) -> float:
+        """What a score from before it comes to now, on average."""
+        return round(
+            _logistic(self.slope * _logit(min(max(score, 1e-6), 1 - 1e-6)) + self.shift), 4
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for a file; the inverse of `from_json`."""
@@ -190,6 +202,8 @@ class Calibration:
                 tiers=tuple(map(str, given["tiers"])),
                 up_to=tuple(map(_number, given["up_to"])),
                 level=_number(given["level"]),
+                slope=_number(given["slope"]),
+                shift=_number(given["shift"]),
                 votes=int(given["votes"]),
                 created=_number(given["created"]),
                 figures=Figures(**figures),  # type: ignore[arg-type]
@@ -222,6 +236,8 @@ def _check(made: Calibration) -> None:
         if not 0 <= number < WORD_NUMBERS or abs(weight) > MOST_WORD:
             raise ValueError("it moves words by more than votes may")
     bounds = made.bounds
+    if not (0 <= made.slope <= MOST_SLOPE and abs(made.shift) <= MOST_BIAS):
+        raise ValueError("it moves older scores by more than votes may")
     if not all(name.isprintable() and len(name) <= LONGEST_NAME for name in made.tiers):
         raise ValueError("it holds what is no tier's name")
     if not all(type(one) is int for one in (made.figures.votes, made.figures.pairs)):
@@ -420,6 +436,26 @@ def _regression(columns: Floats, ahead: Floats, target: Floats, spread: Floats) 
         if float(np.abs(step).max()) < 1e-8:
             break
     return weights
+
+
+def rescaling(
+    labels: Sequence[Label], before: Calibration | None, after: Calibration
+) -> tuple[float, float]:
+    """Slope and shift from the scores before to those after, by least squares on the labels."""
+    was = [_score(label, before) for label in labels]
+    now = [_score(label, after) for label in labels]
+    if not labels:
+        return 1.0, 0.0
+    spread = sum((one - _mean(was)) ** 2 for one in was)
+    joint = sum((a - _mean(was)) * (b - _mean(now)) for a, b in zip(was, now, strict=True))
+    slope = min(max(joint / spread, 0.0), MOST_SLOPE) if spread > 1e-9 else 1.0
+    return round(slope, 4), round(_mean(now) - slope * _mean(was), 4)
+
+
+def _score(label: Label, made: Calibration | None) -> float:
+    if made is None:
+        return _sum(fitted_weights(), label)
+    return _sum(with_offsets(fitted_weights(), made.offsets), label, made.words)
 
 
 # -- measuring

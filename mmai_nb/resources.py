@@ -324,7 +324,7 @@ class Resources:
         A calibration's bounds hold only for the tiers that it was made for.
         """
         made = self.learned(settings).current()
-        bounds, why = self._dialed(request, settings, _since(made))
+        bounds, why = self._dialed(request, settings, _scale(made))
         if made is None:
             return {"bounds": bounds, "bounds_from": why}
         if not bounds:
@@ -355,17 +355,17 @@ class Resources:
         settings = self.settings_for_display
         made = self.learned(settings).current()
         voted = _voted_bounds(made, settings)
-        return self.thresholds.dial(prefer, settings, since=_since(made), bounds=voted)
+        return self.thresholds.dial(prefer, settings, bounds=voted, **_scale(made))
 
     def _dialed(
-        self, request: Request, settings: Settings, since: float
+        self, request: Request, settings: Settings, scale: Mapping[str, Any]
     ) -> tuple[tuple[float, ...], str]:
         """The tiers' bounds as the cost dial sets them, and why; () where they are as they were."""
         prefer = preference(request, settings)
         named = request.model != "auto" or request.tier is not None
         if prefer is None or named or not settings.tiers:
             return (), ""
-        dial = self.thresholds.dial(prefer, settings, since=since)
+        dial = self.thresholds.dial(prefer, settings, **scale)
         if dial.share is None:  # no scores to go by
             return (), ""
         return dial.bounds, dial.said(settings.tiers[-1].name)
@@ -502,9 +502,9 @@ def _voted_bounds(made: Calibration | None, settings: Settings) -> tuple[float, 
     return () if made is None else made.bounds_for(names, bounds)
 
 
-def _since(made: Calibration | None) -> float:
-    """Since when scores are of today's scale, in seconds since the epoch."""
-    return 0.0 if made is None else made.created
+def _scale(made: Calibration | None) -> dict[str, Any]:
+    """Since when scores are what they are now, and what older ones come to."""
+    return {} if made is None else {"since": made.created, "rescale": made.rescaled}
 
 
 def _wants_demo() -> bool:

@@ -24,6 +24,13 @@ KEEPS_S = 600.0
 """Seconds for which what was read holds."""
 
 
+Rescale = Callable[[float], float]
+
+
+def _as_it_is(score: float) -> float:
+    return score
+
+
 @dataclass(frozen=True, slots=True)
 class _Past:
     """Scores in rising order, whose they are, and until when they hold."""
@@ -55,6 +62,7 @@ class Thresholds:
         settings: Settings,
         *,
         since: float = 0.0,
+        rescale: Rescale = _as_it_is,
         bounds: tuple[float, ...] = (),
     ) -> Dial:
         """What a preference comes to; with None, what the tiers' own bounds do.
@@ -64,10 +72,11 @@ class Thresholds:
             settings: with the tiers it is for.
             since: scores that were recorded before are of another scale: seconds since the epoch.
                 They count only where those since then are too few.
+            rescale: what a score from before, or a public one, comes to since then.
             bounds: what holds without the dial; (): the tiers' own.
         """
         simulated = settings.models[settings.tiers[-1].chain[0]].simulated
-        past = self._scores(simulated, since)
+        past = self._scores(simulated, since, rescale)
         if prefer is None or not past.scores:
             bounds = bounds or tuple(tier.up_to for tier in settings.tiers)
             return Dial(None, None, bounds, expected_shares(bounds, past.scores), past.basis)
@@ -83,24 +92,27 @@ class Thresholds:
         self._past.clear()
         self._made.clear()
 
-    def _scores(self, simulated: bool, since: float) -> _Past:
+    def _scores(self, simulated: bool, since: float, rescale: Rescale) -> _Past:
         """The user's own scores, where there are enough; those of the demo are no real ones."""
         ledger, now = self._ledger(), self._clock()
         past = self._past.get((simulated, since))
         if past is None or past.ledger is not ledger or past.until < now:
-            scores, basis = _own(ledger, simulated, since)
+            scores, basis = _own(ledger, simulated, since, rescale)
             if len(scores) < ENOUGH:
-                scores, basis = _public(), PUBLIC
+                scores, basis = tuple(map(rescale, _public())), PUBLIC
             past = self._past[simulated, since] = _Past(scores, basis, ledger, now + KEEPS_S)
         return past
 
 
-def _own(ledger: Ledger, simulated: bool, since: float) -> tuple[tuple[float, ...], str]:
+def _own(
+    ledger: Ledger, simulated: bool, since: float, rescale: Rescale
+) -> tuple[tuple[float, ...], str]:
     """The user's own scores, in rising order, and which they are."""
     found = ledger.scores(since=since, simulated=simulated, most=NEWEST)
     note = " to the demo" if simulated else ""
     if since and len(found) < ENOUGH:
-        found = ledger.scores(simulated=simulated, most=NEWEST)
+        older = ledger.scores(simulated=simulated, most=NEWEST)[len(found) :]  # the newest first
+        found += map(rescale, older)
         note += ", most of them from before the calibration"
     return tuple(sorted(found)), f"your last {len(found):,} prompts{note}"
 

@@ -215,6 +215,19 @@ class TestAfterwards:
         assert dialed.bounds != (0.3, 0.8, 1.0)
         assert dialed.complexity.shipped is not None
 
+    def test_the_dial_keeps_its_share_when_votes_move_all_scores(self, engine):
+        for number in range(30):
+            for text in (TRICKY, QUICK):
+                ai.ask(text.format(f"law{number} {'x ' * number}"))
+        longest = TRICKY.format(f"law29 {'x ' * 29}")
+        before = [ai.route(text, prefer="balanced") for text in (longest, QUICK.format("Peru"))]
+        vote_often()
+        assert ai.calibrate().saved
+        engine.thresholds.refresh()
+        after = [ai.route(text, prefer="balanced") for text in (longest, QUICK.format("Peru"))]
+        assert [r.tier for r in after] == [r.tier for r in before] == ["complex", "simple"]
+        assert after[0].complexity.score < before[0].bounds[0]
+
     def test_its_bounds_end_with_the_tiers_they_were_made_for(self, engine):
         engine.configure({"tiers": THREE})
         engine.learned(engine.settings).save(moved(engine.settings))

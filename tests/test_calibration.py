@@ -20,6 +20,7 @@ from mmai_nb.calibration import (
     Label,
     calibrate,
     fit,
+    rescaling,
 )
 from mmai_nb.complexity import fitted_weights, score, with_offsets
 from mmai_nb.signals import WORD_NUMBERS, read_signals, read_words
@@ -180,6 +181,28 @@ class TestBounds:
         ) == pytest.approx(1.5, abs=0.01)
 
 
+class TestRescaling:
+    def test_an_older_score_comes_to_what_the_prompt_scores_now(self):
+        votes = a_user(200)
+        made = fit(votes, TWO, how="scale")
+        slope, shift = rescaling(votes, None, made)
+        made = replace(made, slope=slope, shift=shift)
+        for text in (
+            "Tell me of tides and harbours word word",
+            "Tell me of stamps and albums word",
+        ):
+            now = score(text, offsets=made.offsets, words=made.words)
+            assert made.rescaled(now.shipped) == pytest.approx(now.score, abs=0.05)
+
+    def test_without_votes_it_stays_as_it_is(self):
+        assert rescaling([], None, Calibration({})) == (1.0, 0.0)
+        assert Calibration({}).rescaled(0.4) == pytest.approx(0.4)
+
+    @given(st.floats(0, 1))
+    def test_it_is_a_score_again(self, old):
+        assert 0 <= Calibration({}, slope=2.0, shift=-3.0).rescaled(old) <= 1
+
+
 GOOD = Calibration(
     {"bias": 0.4, "code": 0.2}, {7: 0.5}, (0.3, 1.0), ("a", "b"), TWO, votes=30, created=1e9
 ).as_json()
@@ -211,6 +234,9 @@ GOOD = Calibration(
         {"figures": {"more": 1}},
         {"figures": None},
         {"created": 10**400},
+        {"slope": -1},
+        {"slope": 1e9},
+        {"shift": 1e9},
         {"tiers": None},
         {"tiers": ["a", "\x1b[31m"]},
         {"tiers": ["a", "b" * 300]},

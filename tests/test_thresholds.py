@@ -119,6 +119,14 @@ def test_prompts_from_before_a_calibration_are_left_out_where_there_are_enough_s
     assert basis(ledger, since=1060.0) == said
 
 
+def test_prompts_from_before_a_calibration_count_as_they_would_be_scored_now(ledger):
+    record(ledger, scores_of(100))
+    as_it_was = Thresholds(lambda: ledger).dial(0.5, settings_of()).bounds[0]
+    made = Thresholds(lambda: ledger)
+    dial = made.dial(0.5, settings_of(), since=1060.0, rescale=lambda old: old / 2)
+    assert dial.bounds[0] < 0.8 * as_it_was
+
+
 def test_too_few_prompts_are_too_few_before_a_calibration_too(ledger):
     record(ledger, scores_of(40))
     assert basis(ledger, since=1030.0) == "public exam questions"
