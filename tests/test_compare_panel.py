@@ -260,3 +260,25 @@ def test_all_columns_are_one_message(panel):
     panel._update(panel.comparison)
     assert len(sent) == 1
     assert sent[0].count("some text") == 2
+
+
+def test_what_failed_is_told_with_the_way_to_ask_again(panel, models):
+    models.plays["large"] = ServerError("it is down")
+    run(panel)
+    assert "1 without an answer: they can be asked again" in panel._told.value
+    assert not panel._again.disabled
+
+
+def test_a_long_name_leaves_room_for_what_its_button_does(engine):
+    name = "somebody/" + "x" * 80
+    free = {"base_url": "http://127.0.0.1:9/v1", "input_price": 0, "output_price": 0}
+    engine.configure({"models": {name: free}})
+    engine._call.plays[name] = "three"
+    made = ComparePanel(engine, "hi", ("small", name))
+    _ = made.widget
+    run(made)
+    labels = [button.description for button in made._votes.children]
+    assert labels[1].startswith("somebody/xx")
+    assert labels[1].endswith("xx is best")
+    assert len(labels[1]) <= 50
+    made.close()

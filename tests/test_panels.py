@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import time
+import weakref
+
 import ipywidgets
 import pytest
+from support.scripted import Scripted, settings_of
 
 from mmai_nb import charts
+from mmai_nb.caching import AnswerCache
+from mmai_nb.engine import Engine
 from mmai_nb.errors import LedgerWarning
 from mmai_nb.ledger import Ledger
+from mmai_nb.panels.compare_panel import ComparePanel
 from mmai_nb.panels.looks import picture
+from mmai_nb.panels.models_panel import ModelsPanel
 from mmai_nb.panels.panel import WIDGET_VIEW, Panel, _leave_twins
+from mmai_nb.panels.spend_panel import SpendPanel
 from mmai_nb.records import Attempt
 
 
@@ -51,6 +62,10 @@ class Kernel:
 
     def get_parent(self):
         return self._request
+
+    def request(self, cell: str, run: str) -> None:
+        """A front end runs a cell."""
+        self._request |= {"metadata": {"cellId": cell}, "header": {"msg_id": run}}
 
     def publish(self, bundle, *, transient, update):
         assert transient["display_id"]
@@ -113,6 +128,54 @@ def test_voila_runs_a_notebook_as_a_program_and_gets_the_widget(kernel, monkeypa
 def test_outside_a_kernel_a_panel_is_shown_as_ipython_shows_anything():
     with pytest.raises(NotImplementedError):
         Small("a panel")._ipython_display_()
+
+
+def test_a_cell_that_runs_again_closes_what_its_last_run_has_shown(kernel):
+    screen, old, new, other = (kernel(allow_stdin=True), *(Small(name) for name in "abc"))
+    for panel, cell, run in ((other, "1", "first"), (old, "2", "second"), (new, "2", "third")):
+        screen.request(cell, run)
+        panel._ipython_display_()
+    assert [panel._closed for panel in (other, old, new)] == [False, True, False]
+    new._ipython_display_()
+    assert not new._closed
+    for panel in (new, other):
+        panel.close()
+
+
+def test_two_panels_of_one_cell_live_side_by_side(kernel):
+    screen, panels = kernel(allow_stdin=True), (Small("one"), Small("two"))
+    screen.request("1", "first")
+    for panel in panels:
+        panel._ipython_display_()
+    assert not any(panel._closed for panel in panels)
+    for panel in panels:
+        panel.close()
+
+
+@pytest.mark.parametrize("kind", [ModelsPanel, ComparePanel, SpendPanel])
+def test_opening_and_closing_a_hundred_leaves_nothing_behind(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr("mmai_nb.panels.spend_panel.png", lambda figure: b"")  # the slow part
+    engine = Engine(
+        settings_of(),
+        call=Scripted(),
+        ledger=Ledger(tmp_path / "ledger.sqlite3"),
+        cache=AnswerCache(None),
+    )
+    engine.ledger.record(Attempt("a", 1, time.time(), request_model="small", status="ok"))
+    before, threads = len(ipywidgets.Widget.get_manager_state()["state"]), threading.active_count()
+    panels: weakref.WeakSet[Panel] = weakref.WeakSet()
+    for _ in range(100):
+        panel = kind(engine)
+        panels.add(panel)
+        assert panel._repr_mimebundle_()[WIDGET_VIEW]
+        panel.close()
+    del panel
+    gc.collect()
+    assert engine.ledger._listeners == []
+    assert len(ipywidgets.Widget.get_manager_state()["state"]) == before
+    assert len(panels) == 0
+    assert threading.active_count() <= threads
+    engine.close()
 
 
 def test_a_listener_hears_outcomes_until_it_is_taken_away():

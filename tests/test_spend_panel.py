@@ -169,21 +169,6 @@ def test_a_closed_panel_hears_nothing_more(engine, panel):
     assert panel._timer is None or not panel._timer.is_alive()
 
 
-def test_opening_and_closing_a_hundred_leaves_nothing_behind(engine, monkeypatch):
-    import ipywidgets
-
-    monkeypatch.setattr("mmai_nb.panels.spend_panel.png", lambda figure: b"")  # the slow part
-
-    engine.ledger.record(row(1))
-    before = len(ipywidgets.Widget.get_manager_state()["state"])
-    for _ in range(100):
-        made = SpendPanel(engine)
-        _ = made.widget
-        made.close()
-    assert engine.ledger._listeners == []
-    assert len(ipywidgets.Widget.get_manager_state()["state"]) == before
-
-
 # -- export
 
 

@@ -13,7 +13,7 @@ from ..engine import Engine
 from ..errors import MmaiError
 from ..pacing import PACE, size_of
 from ..side_by_side import side_by_side
-from .looks import heading, message, table
+from .looks import heading, message, short, table
 from .panel import Panel
 
 __all__ = ["ComparePanel"]
@@ -187,7 +187,9 @@ class ComparePanel(Panel):
         return max(PACE.sent(size_of([html])), time.monotonic() + 5 * took)
 
     def _finish(self, comparison: Comparison) -> None:
-        self._say(comparison.note(), "plain")
+        failed = sum(column.answer is None for column in comparison.columns)
+        words = f"{failed} without an answer: they can be asked again" if failed else ""
+        self._say("Vote to see the names." if comparison.hidden else words, "plain")
         self._offer_votes(comparison)
         self._enable()
 
@@ -207,10 +209,10 @@ class ComparePanel(Panel):
         self._let_go(self._votes)
         if comparison.verdict is not None or len(done) < FEWEST:
             return
-        choices = [(f"{comparison.name_of(c)} is best", c.label) for c in done]
+        choices = [(f"{short(comparison.name_of(c))} is best", c.label) for c in done]
         choices += [("all the same", "tie"), ("none is good", "bad")]
         self._votes.children = tuple(
-            self._button(w, label[:60], partial(self._vote, which)) for label, which in choices
+            self._button(w, label, partial(self._vote, which)) for label, which in choices
         )
 
     def _vote(self, which: str) -> None:

@@ -12,7 +12,7 @@ from ..markup import escape, inert_html
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["big_figures", "heading", "message", "picture", "png", "table"]
+__all__ = ["big_figures", "heading", "message", "picture", "png", "short", "table"]
 
 SOFT = "color: var(--jp-ui-font-color2, #616161)"
 _TABLE = (
@@ -73,6 +73,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
         f'<div style="overflow-x: auto"><table cellpadding="5" style="{_TABLE}"><thead>'
         f'<tr style="{_LINE}">{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def short(name: str) -> str:
+    """A name as it fits into a button or a list: its beginning and its end."""
+    return name if len(name) <= 40 else f"{name[:18]}…{name[-21:]}"
 
 
 def png(figure: Figure) -> bytes:

@@ -41,6 +41,7 @@ class Panel(ABC):
         self._undo: list[Callable[[], None]] = []
         self._closed = self._shown = False
         self._place = uuid.uuid4().hex  # the display that can be updated
+        self._shown_by: tuple[object, object] = (None, None)
 
     @abstractmethod
     def build(self) -> Any:
@@ -85,6 +86,10 @@ class Panel(ABC):
         """
         if _kernel() is None:
             raise NotImplementedError
+        cell, run = self._shown_by = _cell_and_run()
+        for other in list(_shown):  # what an earlier run of this cell had shown is off the screen
+            if other is not self and other._shown_by[0] == cell and other._shown_by[1] != run:
+                other.close()
         self._publish()
         self._shown = not self._closed
         _shown.add(self)
@@ -133,11 +138,25 @@ def _is_run_by_a_program() -> bool:
 
     Voilà does so too, and then shows the widgets live.
     """
-    kernel = _kernel()
-    if kernel is None or os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
         return False
-    asked = kernel.get_parent() or {}
-    return asked.get("content", {}).get("allow_stdin") is False
+    return _request().get("content", {}).get("allow_stdin") is False
+
+
+def _cell_and_run() -> tuple[object, object]:
+    """Which cell runs, where the front end tells (JupyterLab, Notebook 7, VS Code), and which run.
+
+    A cell that is not told is one of its own.
+    """
+    asked = _request()
+    run = asked.get("header", {}).get("msg_id")
+    return asked.get("metadata", {}).get("cellId", run), run
+
+
+def _request() -> dict[str, Any]:
+    """What the front end has sent to run the cell; nothing outside a kernel."""
+    kernel = _kernel()
+    return (kernel.get_parent() or {}) if kernel is not None else {}
 
 
 def _close_all(widget: Any) -> None:

@@ -13,7 +13,7 @@ from ..answer import format_usd
 from ..engine import Engine
 from ..errors import MmaiError
 from ..pacing import PACE, size_of
-from .looks import big_figures, heading, message, picture, png, table
+from .looks import big_figures, heading, message, picture, png, short, table
 from .panel import Panel
 from .spend_report import CHARTS, GROUPS, KINDS, PERIODS, SORTS, Choice, Report, report
 
@@ -111,7 +111,7 @@ class SpendPanel(Panel):
             "sort": list(SORTS),
         }
         for name in ("model", "tag", "notebook"):
-            options[name] = [("all", ""), *((_short(value), value) for value in names[name])]
+            options[name] = [("all", ""), *((short(value), value) for value in names[name])]
         labels = {"by": "by", "kind": "money", "sort": "sort by"}
         made = {}
         for name, choices in options.items():
@@ -177,7 +177,7 @@ class SpendPanel(Panel):
         names = self._engine.ledger.choices()
         for name in ("model", "tag", "notebook"):
             box = self._boxes[name]
-            options = [("all", ""), *((_short(value), value) for value in names[name])]
+            options = [("all", ""), *((short(value), value) for value in names[name])]
             if list(box.options) != options:
                 kept = box.value
                 box.options = options
@@ -271,10 +271,6 @@ def _percent(share: float) -> str:
 
 def _seconds(seconds: float) -> str:
     return "–" if seconds != seconds else f"{seconds:.2g} s"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 40 else f"{name[:18]}…{name[-21:]}"
 
 
 def _wrapping(w: Any) -> Any:
