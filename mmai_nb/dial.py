@@ -235,7 +235,7 @@ def _bound(share: float, scores: Sequence[float]) -> float:
     """
     if share >= 1:
         return NEVER
-    above = math.floor(share * (len(scores) + 1) + 1e-9) - 1
+    above = min(math.floor(share * (len(scores) + 1) + 1e-9), len(scores)) - 1
     if above < 0:
         return 1.0
     found = scores[len(scores) - 1 - above]

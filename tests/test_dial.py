@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bench.public_scores import STEPS, as_json, steps
 from bench.questions import BENCHMARKS, load
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import mmai_nb
@@ -129,6 +129,7 @@ def test_bounds_rise_from_tier_to_tier_and_end_at_1(share, past, count):
 
 
 @given(shares, shares, scores, tiers)
+@example(one=0.0, other=0.9999999999999999, past=[], count=2)
 def test_a_larger_share_moves_no_prompt_down(one, other, past, count):
     low, high = sorted((one, other))
     before, after = bounds_for(low, past, count), bounds_for(high, past, count)
