@@ -179,5 +179,5 @@ def _one_up(engine: Resources, turn: Turn, answer: Answer | None) -> Request:
                 without=(*turn.request.without, model),
             )
     raise OptionError(
-        one_line(f"{shown(model)} is the strongest there is in the tiers: %ai retry asks it again")
+        one_line(f"there is no tier above that of {shown(model)}: %ai retry asks it again")
     )

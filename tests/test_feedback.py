@@ -241,7 +241,7 @@ class TestEscalate:
     def test_from_the_strongest_there_is_no_way_up(self, engine):
         ai.ask(EASY)
         ai.escalate()
-        with pytest.raises(OptionError, match="'large' is the strongest there is in the tiers"):
+        with pytest.raises(OptionError, match="no tier above that of 'large'"):
             ai.escalate()
         assert len(engine._call.calls) == 2
 
