@@ -11,7 +11,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     6  resources replaying
     5  client recording remembering transfer assessing votes
     4  saving comparison fallback purse keeping options routing offline texts wire
-    4  planning thresholds learned
+    4  planning thresholds learned fitting
     3  pricing settings side_by_side ledger calibration
     2  braces charts checks complexity demo exchanges specs caching reading holds
     2  price_data plan_page

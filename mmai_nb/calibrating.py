@@ -12,9 +12,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from .answer import format_usd
-from .calibration import FEWEST, Calibration, Figures, calibrate, rescaling
+from .calibration import Calibration, Figures
 from .complexity import fitted_weights
 from .errors import OptionError
+from .fitting import FEWEST, calibrate, rescaling
 from .learned import read_calibration, write_calibration
 from .markup import escape
 from .pricing import price

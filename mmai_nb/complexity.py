@@ -9,7 +9,7 @@ priors for length and code, and for all that exam questions do not show. The oth
 fitted on public data; they are read from data/complexity.json, and what they were fitted on, how
 well they do and what they cannot do stands beside it in data/complexity.md.
 
-What a user's own votes add to the weights comes as offsets; see calibration.py.
+What a user's own votes add to the weights comes as offsets; see fitting.py.
 """
 
 from __future__ import annotations

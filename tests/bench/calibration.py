@@ -32,8 +32,9 @@ from bench.fit_complexity import SIGNALS, fit, sums, table
 from bench.metrics import apgr, recovered
 from bench.questions import BENCHMARKS, Question, folds, load, other_sources
 
-from mmai_nb.calibration import Calibration, Label, calibrate
+from mmai_nb.calibration import Calibration, Label
 from mmai_nb.complexity import with_offsets, words_part
+from mmai_nb.fitting import calibrate
 from mmai_nb.signals import read_words
 
 __all__ = [
