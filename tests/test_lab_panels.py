@@ -6,7 +6,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from support.lab import chromium, lab, page_of, run_all
+import support.lab
+from support.lab import chromium, lab, menu, page_of, run_all
 
 PICTURES = Path(__file__).parents[1] / ".artifacts"
 LOAD = "%load_ext mmai_nb\nimport mmai_nb as ai"
@@ -48,6 +49,10 @@ def desk(tmp_path):
     yield opened
     for one in open_ones:
         one.__exit__(None, None, None)
+
+
+def outputs_of(panel, cell: int):
+    return panel.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea-output")
 
 
 def test_models_are_compared_voted_on_and_the_spend_follows(desk):
@@ -118,6 +123,46 @@ def test_stop_ends_a_comparison_that_is_under_way(desk):
     panel.locator(".jp-OutputArea-output .mmai-answer").first.wait_for()
     panel.get_by_role("button", name="Stop", exact=True).click()
     panel.get_by_text("stopped: what came is above").first.wait_for()
+    assert page.problems == []
+
+
+def test_a_panel_leaves_its_picture_in_the_notebook_when_the_kernel_is_shut_down(desk):
+    page, panel = desk(LOAD, "%%ai -q\nWhat is 17 * 3?", "ai.panels.spend()")
+    chart = panel.locator("img[alt^='Spend over time']")
+    chart.wait_for()
+    menu(page, "Kernel", "Shut Down Kernel")
+    panel.get_by_text("This is a picture of the panel").wait_for()
+    assert chart.count() == 1
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(1500)
+    page.reload()
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    panel.get_by_text("This is a picture of the panel").wait_for()
+    assert panel.get_by_text("Error displaying widget").count() == 0
+    assert page.problems == []
+
+
+def test_a_cell_that_runs_again_has_one_panel_that_listens(desk):
+    page, panel = desk(
+        LOAD,
+        "ai.panels.spend()",
+        "from mmai_nb.engine import default_engine\nprint(len(default_engine().ledger._listeners))",
+    )
+    for _ in range(2):
+        run_all(page)
+    panel.get_by_text("No calls yet").wait_for()
+    assert outputs_of(panel, 2).inner_text().strip() == "1"
+    assert page.problems == []
+
+
+def test_in_a_dark_theme_a_picture_is_turned_over(desk, monkeypatch):
+    themes = "@jupyterlab/apputils-extension/themes"
+    monkeypatch.setitem(support.lab.SETTINGS, themes, {"theme": "JupyterLab Dark"})
+    page, panel = desk(LOAD, "%%ai -q\nWhat is 17 * 3?", "ai.panels.spend()")
+    chart = panel.locator("img[alt^='Spend over time']")
+    chart.wait_for()
+    panel.screenshot(path=PICTURES / "spend-dark.png")
+    assert "invert(1)" in chart.evaluate("image => getComputedStyle(image).filter")
     assert page.problems == []
 
 
