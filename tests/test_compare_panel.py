@@ -10,6 +10,7 @@ import pytest
 from support.scripted import settings_of
 
 from mmai_nb.caching import AnswerCache
+from mmai_nb.cancel import check
 from mmai_nb.engine import Engine
 from mmai_nb.errors import ServerError
 from mmai_nb.ledger import Ledger
@@ -282,3 +283,36 @@ def test_a_long_name_leaves_room_for_what_its_button_does(engine):
     assert labels[1].endswith("xx is best")
     assert len(labels[1]) <= 50
     made.close()
+
+
+def test_asking_again_asks_only_what_failed(panel, models):
+    models.plays["large"] = ServerError("it is down")
+    run(panel)
+    models.plays["large"] = "two at last"
+    panel._again.click()
+    finished(panel)
+    assert sorted(models.asked) == ["large", "large", "small"]
+    assert "two at last" in panel._answers.value
+
+
+def test_closing_while_models_stream_ends_them_and_keeps_what_came_as_the_twin(panel, models):
+    def endless(hear):
+        for _ in range(2000):
+            hear("word ")
+            time.sleep(0.005)
+            check()
+        raise AssertionError("nobody stopped it")
+
+    models.plays["large"] = endless
+    panel._run.click()
+    end = time.monotonic() + 20
+    while "word" not in panel._answers.value and time.monotonic() < end:
+        time.sleep(0.02)
+    panel.close()
+    assert {c.model: c.state for c in panel.comparison.columns} == {
+        "small": "done",
+        "large": "stopped",
+    }
+    twin = panel._repr_mimebundle_()
+    assert "stopped: what came is above" in twin["text/html"]
+    assert ">one<" in twin["text/html"]

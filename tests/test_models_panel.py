@@ -12,7 +12,7 @@ from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import ServerError
 from mmai_nb.ledger import Ledger
-from mmai_nb.panels.models_panel import ModelsPanel
+from mmai_nb.panels.models_panel import MOST_LINES, ModelsPanel
 from mmai_nb.panels.panel import WIDGET_VIEW
 from mmai_nb.settings import Settings, load_settings
 
@@ -368,6 +368,15 @@ def test_the_dial_turns_in_the_demo_too(demo):
 
 
 # -- saving
+
+
+def test_of_many_unsaved_changes_the_first_are_shown_and_the_others_counted(panel, engine):
+    engine.configure(
+        {"models": {f"m{n}": {"base_url": "http://127.0.0.1:9/v1"} for n in range(50)}}
+    )
+    panel._changed()
+    assert panel._lines.value.count("%ai config") == MOST_LINES
+    assert "more" in panel._lines.value
 
 
 def save(panel, label: str) -> None:

@@ -12,6 +12,7 @@ from support.scripted import Scripted, settings_of
 from mmai_nb import charts
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
+from mmai_nb.errors import LedgerWarning
 from mmai_nb.ledger import Ledger
 from mmai_nb.panels.panel import WIDGET_VIEW
 from mmai_nb.panels.spend_panel import SpendPanel
@@ -167,6 +168,27 @@ def test_a_closed_panel_hears_nothing_more(engine, panel):
     assert engine.ledger._listeners == []
     engine.ledger.record(row(5))
     assert panel._timer is None or not panel._timer.is_alive()
+
+
+def test_a_ledger_that_is_damaged_under_the_panel_is_told_and_costs_nothing(engine, panel):
+    engine.ledger.close()
+    engine.ledger.path.write_bytes(b"no database" * 1000)
+    with pytest.warns(LedgerWarning, match="cannot be used"):
+        panel._draw()
+    engine.ledger.record(row(9, "rescued"))
+    wait_until(lambda: "rescued" in panel._table.value)
+    assert engine.ledger.path.read_bytes().startswith(b"no database")
+
+
+def test_costs_that_are_not_known_are_told_and_not_drawn_as_nothing(engine, panel):
+    engine.ledger.record(row(9, "priceless", nano=None))
+    panel._draw()
+    assert "+ 1 unknown" in panel._table.value
+    assert "of unknown price" in panel._figures.value
+    for chart in CHARTS:
+        panel._choose("chart", chart)
+        assert "<img" in panel._picture.value
+    assert 'role="alert"' not in panel._told.value
 
 
 # -- export

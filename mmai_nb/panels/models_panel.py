@@ -27,6 +27,8 @@ COLUMNS = (
 )
 RECENT = 300
 """Rows of the ledger in which the last errors are looked for."""
+MOST_LINES = 12
+"""Unsaved changes that are shown as lines; saving keeps all."""
 FIELDS = {
     "default_model": "a model, a tier or auto",
     "system": "the system message; blank: none",
@@ -215,7 +217,9 @@ class ModelsPanel(Panel):
         self._show_route()
         self._list_models()
         lines = _config_lines(unsaved(self._engine.settings))
-        shown = "<br>".join(message(line) for line in lines)
+        shown = "".join(message(line) for line in lines[:MOST_LINES])
+        if len(lines) > MOST_LINES:
+            shown += message(f"… and {len(lines) - MOST_LINES:,} more")
         head = message("The same at the prompt; not saved yet:") if lines else ""
         demo = self._engine.demo_tiers and not self._engine.settings.models
         note = message("The demo's tiers are changed for this session only.") if demo else ""
