@@ -707,4 +707,63 @@ Split three ways: 100.80 / 3 = $33.60.
         """`float64` takes 8 bytes, so 1000 × 1000 × 8 = 8,000,000 bytes, which is about 7.63 MiB
 (8,000,000 / 1024 / 1024 = 7.63).""",
     ),
+    "a summary of a foreign text": (
+        "Summarise this in a sentence: Die Mauer fiel am 9. November, und die Menschen feierten auf den Straßen. Es war der Anfang vom Ende der DDR, und nicht viele hatten es für möglich gehalten.",
+        "The text says that the Wall fell on 9 November, that people celebrated in the streets, and that it was the beginning of the end of the GDR, which few had thought to be possible at the time.",
+    ),
+    "a question on a Chinese text": (
+        "What does this comment of a customer say? 这个产品的质量非常好，但是送货太慢了，我等了两个星期。",
+        "The customer is pleased with the quality of the product, but says that the delivery was too slow: it took two weeks for it to arrive, and that is the only complaint in the comment.",
+    ),
+    "no stop, but done": (
+        "Write a friendly closing for my newsletter.",
+        """Thank you for reading, and for all the letters you sent us this month. We read every one of them.
+
+Warm greetings from the whole team at the little bakery""",
+    ),
+    "a fence that was not closed": (
+        "A one-liner that counts words.",
+        """```python
+len(text.split())""",
+    ),
+    "the same row again and again": (
+        "Make an empty checklist.",
+        "| task | done |\n|---|---|\n" + "| todo | no |\n" * 8,
+    ),
+    "an estimate": (
+        "Roughly how many words are on 212 pages with 298 words each?",
+        "Roughly 200 × 300 = 60,000, and with the exact figures 212 × 298 = 63,000, rounded.",
+    ),
+    "addresses": (
+        "What is 0x10 in decimal, and how long is a 0x20 byte block?",
+        "0x10 = 16, and a block of 0x20 = 32 bytes is twice as long.",
+    ),
+    "lines of a file": (
+        "Which lines do I have to change?",
+        "Lines 10 - 12 = 3 lines in all, and 40 - 49 = 10 lines of the test.",
+    ),
+    "settings in prose": (
+        "What is a good value of the learning rate and the number of epochs?",
+        """Start with learning_rate = 0.01 and epochs = 20, and halve the rate when the loss stops falling.
+With batch_size = 32 an epoch over 3,200 rows has 3,200 / 32 = 100 steps.""",
+    ),
+    "a signed mail": (
+        "Write a short thank-you mail.",
+        """Dear Ms Lee,
+
+thank you very much for the interview yesterday. I enjoyed our talk about the data platform.
+
+Kind regards
+Alex Miller""",
+    ),
+    "an apology in a story": (
+        "Write the opening line of a letter of apology from a shop.",
+        "We are sorry that your parcel arrived late, and we have refunded the postage to your card.",
+    ),
+    "a formula to fill in": (
+        "What is the formula of the area of a trapezoid?",
+        r"""$$A = \\frac{(a + b) \\cdot h}{2}$$
+
+For a = 3, b = 5 and h = 4: $A = \\frac{(3 + 5) \\cdot 4}{2} = 16$.""",
+    ),
 }

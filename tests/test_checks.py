@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmai_nb.checks import Question, assess, find_faults
+from mmai_nb.checks import Question, arithmetic, assess, code, find_faults
 from mmai_nb.checks.code import is_installed
 
 
@@ -88,6 +88,19 @@ def test_an_answer_that_breaks_off_is_truncated(text):
 )
 def test_an_answer_that_ends_well_is_not_truncated(text):
     assert "truncated" not in kinds(text)
+
+
+UNFINISHED = (
+    "There are two reasons for it. The first is the cold. The second is that nobody knew it"
+)
+
+
+def test_who_says_that_all_was_said_is_believed_unless_a_step_is_cut():
+    assert kinds(UNFINISHED) == {"truncated"}
+    assert kinds(UNFINISHED, finish_reason="stop") == set()
+    assert kinds(f"{UNFINISHED} or the", finish_reason="stop") == {"truncated"}
+    assert kinds("```python\nx = 1", finish_reason="stop") == set()
+    assert kinds("```python\nx = (1", finish_reason="stop") == {"code"}
 
 
 # -- refusal, hedging
@@ -178,6 +191,23 @@ RIGHT = [
     "3 + 4 != 8",
     "1/0 = 5",
     "9^99 - 1 = 3",
+    "3-5 = 2",
+    "lines 10 - 12 = 3",
+    "2024-01-15 = 3 days before",
+    "0x10 = 16",
+    "1.000 + 500 = 1.500 Euro",
+    r"A = \pi (0.02)^2 = 0.00126",
+    "√(9 + 16) = 5",
+    "ln (1 + 2) = 1.0986",
+    "(150 - 120) / 120 = 25 percent",
+    "3 × 333.33 = 1000",
+    "1.07 × 70 = 75",
+    "0.05 / 5 × 10^-8 = 10^6",
+    "about 212 × 298 = 63,000",
+    "9 + 5 = 2 modulo 12",
+    "in binary 1 + 1 = 10",
+    "the slogan 2 + 2 = 5",
+    "not 3 × 4 = 13, that is wrong",
 ]
 WRONG = [
     ("3 × 17 = 41", "3 × 17 = 41 is wrong"),
@@ -190,6 +220,11 @@ WRONG = [
     ("so 3 x 60 = 190 meters", "3 × 60 = 190 is wrong"),
     ("9 \\times 9 = 80", "9 × 9 = 80 is wrong"),
     ("2^3 = 6", "2^3 = 6 is wrong"),
+    ("5-3 = 8", "5-3 = 8 is wrong"),
+    ("about 212 × 298 = 73,000", "212 × 298 = 73000 is wrong"),
+    ("1.25 × 4 = 5.5", "1.25 × 4 = 5.5 is wrong"),
+    ("1.000 + 500 = 1.600", "1.000 + 500 = 1.600 is wrong"),
+    ("That is (3 + 4) × 2 = 15", "(3 + 4) × 2 = 15 is wrong"),
 ]
 
 
@@ -213,6 +248,70 @@ def test_every_true_sum_is_believed(a, b, sign):
 def test_every_false_sum_is_found(a, b, off, sign):
     true = {"+": a + b, "-": a - b, "*": a * b}[sign]
     assert kinds(f"Then {a} {sign} {b} = {true + off}.") == {"arithmetic"}
+
+
+def test_a_sum_that_the_question_shows_is_not_the_answers_fault():
+    text = "Because 3 × 17 = 41 forgets the carry: it is 51."
+    assert kinds(text, "Why is 3 × 17 = 41 a mistake?") == set()
+    assert kinds(text, "What is it?") == {"arithmetic"}
+
+
+def test_of_many_sums_so_many_are_worked_out(monkeypatch):
+    held = []
+    monkeypatch.setattr(arithmetic, "_holds", lambda left, readings: held.append(left) or True)
+    kinds("".join(f"{n} + 1 = {n + 1}\n" for n in range(20_000)))
+    assert 0 < len(held) <= arithmetic.MOST_EQUATIONS
+
+
+def test_of_many_blocks_so_many_are_parsed(monkeypatch):
+    parsed = []
+    monkeypatch.setattr(code, "_python_fault", lambda source: parsed.append(source))
+    kinds("```python\nx = 1\n```\n" * 5_000)
+    assert 0 < len(parsed) <= code.MOST_BLOCKS
+
+
+# -- steps
+
+TANK = "A tank of 18 liters loses 2 liters a day for 4 days. How much is left?"
+
+
+def test_steps_that_fit_together_are_no_fault():
+    assert kinds("It loses 2 * 4 = 8 liters. 18 - 8 = 10 liters are left.\n#### 10", TANK) == set()
+    assert (
+        kinds("In 4 days it loses 2 × 4 = 8, so **10** of the 18 are left: 18 − 8 = 10.", TANK)
+        == set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It loses 2 a day: 18 - 2 = 16.\n#### 16", "4 of the question is not used"),
+        (
+            "It loses 2 * 4 = 8 liters. 18 - 2 - 2 - 2 - 2 = 10 liters are left.\n#### 10",
+            "8 is worked out and not used",
+        ),
+        (
+            "It loses 2 * 4 = 8 liters. 18 - 8 = 10 liters.\n#### 12",
+            "the answer 12 is none of its results",
+        ),
+    ],
+)
+def test_steps_that_do_not_fit_together_are_told(text, words):
+    assert words in {finding.reason for finding in find_faults(text, Question(TANK))}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Tell me about tanks of 18 liters.",
+        f"{TANK}\n" + "\n".join(f"{n}: {n * 7} liters" for n in range(2, 14)),
+    ],
+    ids=["no number asked", "data"],
+)
+def test_numbers_of_data_or_of_a_text_need_not_be_used(prompt):
+    text = "It loses 2 a day: 18 - 2 = 16.\n#### 16"
+    assert "unused" not in kinds(text, prompt)
 
 
 # -- final answers

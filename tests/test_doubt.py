@@ -17,7 +17,7 @@ from mmai_nb.checks import Assessment, Finding, Question, agree, assess, blocks,
 from mmai_nb.checks import doubt as room
 from mmai_nb.checks.doubt import FITTED, THRESHOLD, Weights, fitted_weights, weigh, with_fitted
 
-NAMES = {"sales", "df", "xs"}
+NAMES = {"sales", "df", "xs", "text"}
 KINDS = tuple(name for name in Weights.__slots__ if name not in ("bias", "length"))
 SERIOUS = [kind for kind in KINDS if kind not in ("names", "hedging", "unused", "loose")]
 DATA = Path(__file__).parent / "data" / "routing"

@@ -64,15 +64,16 @@ def find_faults(text: str, question: Question) -> tuple[Finding, ...]:
     cut = tuple(truncated(part, question.finish_reason))
     if question.schema is not None:
         return (*cut, *_mismatch(text, question.schema))  # the other checks are for prose
-    return (*cut, *_faults(part, prompt), *_unknown(part, question))
+    ended = question.finish_reason == "stop"
+    return (*cut, *_faults(part, prompt, ended), *_unknown(part, question))
 
 
-def _faults(text: str, prompt: str) -> Iterator[Finding]:
+def _faults(text: str, prompt: str, ended: bool) -> Iterator[Finding]:
     yield from refusal(text)
     yield from wrong_sums(text, prompt)
     yield from loose_steps(text, prompt)
     yield from final_answers(text, prompt)
-    yield from broken_code(text)
+    yield from broken_code(text, ended=ended)
     yield from wrong_language(text, prompt)
     yield from repetition(text)
     yield from hedging(text)

@@ -44,7 +44,7 @@ _SIGNS = {
     r"\,": "",
 }
 _SIGN = re.compile("|".join(map(re.escape, sorted(_SIGNS, key=len, reverse=True))))
-_TIMES = re.compile(r"(?<=\d)\s*[xX]\s*(?=[\d(])")
+_TIMES = re.compile(r"(?<=\d)(?<!\b0)\s*[xX]\s*(?=[\d(])")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d,])")
 _LEFT = re.compile(r"[\d.()+\-*/^ \t]+$")
 _RIGHT = re.compile(r"[ \t]*(-?[ \t]*(?:\d+\.?\d*|\.\d+))([\d.()+\-*/^ \t]*)")
@@ -53,7 +53,7 @@ _EQUALS = re.compile(r"(?<![=<>!:~≈])=(?!=)")
 
 _OTHER_RULES = re.compile(
     r"\bmod(?:ulo|ulus|ular)?\b|\\[bp]?mod\b|\\mathbb\{?Z|\bbase[- ]?\d|"
-    r"\b(?:binary|hexadecimal|octal|boolean|XOR|one's complement)\b",
+    r"\b(?:binary|hexadecimal|octal|boolean|XOR|bitwise|one's complement)\b",
     re.IGNORECASE,
 )
 _CALLED_WRONG = re.compile(
@@ -74,7 +74,7 @@ def wrong_sums(text: str, prompt: str = "") -> Iterator[Finding]:
         if shown in seen:
             continue
         seen.add(shown)
-        if not _holds(left, right):
+        if not _holds(left, right) and not (_ABOUT.search(told) and _is_close(left, right)):
             yield Finding("arithmetic", f"{shown} is wrong")
 
 
@@ -148,10 +148,25 @@ _UNGROUPED = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{3})(?![\d.])")
 _ROUNDED = re.compile(r"\d+\.(\d{2,})")
 
 
+_ABOUT = re.compile(
+    r"\b(?:about|approximately|approx|roughly|around|rounded|estimate\w*|ungefähr|rund|etwa|circa)\b|"
+    r"[≈~]|\\approx",
+    re.IGNORECASE,
+)
+
+
+def _is_close(left: str, readings: list[str]) -> bool:
+    """Whether a result is off by 5 % at most: enough for an estimate."""
+    value, claimed = _value(left), _value(readings[0])
+    return value is None or claimed is None or abs(value - claimed) <= abs(value) / 20
+
+
 def _is_range(left: str, right: str) -> bool:
-    """Whether `3-5 = 2` speaks of what is from 3 to 5: written tight, and the larger one last."""
-    ends = re.fullmatch(r"(\d+)-(\d+)", left)
-    return bool(ends and int(ends[1]) < int(ends[2]) and not right.startswith("-"))
+    """Whether `3-5 = 2` speaks of what is from 3 to 5: the larger one last, and written tight."""
+    ends = re.fullmatch(r"(\d{1,9})( ?)-\2(\d{1,9})", left)
+    if not ends or int(ends[1]) >= int(ends[3]) or right.startswith("-"):
+        return False
+    return not ends[2] or right == str(int(ends[3]) - int(ends[1]) + 1)
 
 
 def _adds_up(left: str, readings: list[str]) -> bool:

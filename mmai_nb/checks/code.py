@@ -34,9 +34,14 @@ _NOTEBOOK = ("__file__", "get_ipython", "display", "In", "Out", "exit", "quit", 
 _PYTHON = ("python", "py", "python3", "ipython", "pycon")
 
 
-def broken_code(text: str) -> Iterator[Finding]:
-    """A finding for each block of Python, JSON or TOML that does not parse."""
-    for language, code in _blocks(text):
+def broken_code(text: str, *, ended: bool = False) -> Iterator[Finding]:
+    """A finding for each block of Python, JSON or TOML that does not parse.
+
+    Args:
+        text: the answer.
+        ended: whether the model says that it was done, so that a block without an end is whole.
+    """
+    for language, code in _blocks(text, ended):
         if language in _PYTHON:
             if (fault := _python_fault(code)) is not None:
                 yield Finding("code", f"the Python code does not parse: {fault}")
@@ -60,7 +65,7 @@ def unknown_names(
     """
     trees = [
         tree
-        for language, code in _blocks(text)
+        for language, code in _blocks(text, ended=False)
         if language in _PYTHON and (tree := _parsed(code)) is not None
     ]
     seen = _Names()
@@ -90,10 +95,10 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + more
 
 
-def _blocks(text: str) -> Iterator[tuple[str, str]]:
+def _blocks(text: str, ended: bool) -> Iterator[tuple[str, str]]:
     """Language and code of each fenced block that is whole, of the first hundred."""
     for block in take_apart(text).blocks[:MOST_BLOCKS]:
-        if block.closed and len(block.code) <= LONGEST_BLOCK:
+        if (block.closed or ended) and len(block.code) <= LONGEST_BLOCK:
             yield block.language, block.code
 
 

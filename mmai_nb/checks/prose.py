@@ -52,11 +52,13 @@ def truncated(text: str, finish_reason: str | None) -> Iterator[Finding]:
     if finish_reason == "length":
         yield Finding("truncated", "the answer was cut at the limit on tokens")
         return
+    ended = finish_reason == "stop"  # the model says that it was done: harder to doubt
     blocks = take_apart(text).blocks
     if blocks and not blocks[-1].closed:
-        yield Finding("truncated", "the answer ends within a block of code")
+        if not ended:
+            yield Finding("truncated", "the answer ends within a block of code")
         return
-    if _breaks_off(text):
+    if _breaks_off(text, ended):
         yield Finding("truncated", "the answer breaks off in the middle of a sentence")
 
 
@@ -67,7 +69,7 @@ _GROUPED = re.compile(r"(?<![\d.,])\d{1,3},\d{3}(?![\d,])")
 _CUT_GROUP = re.compile(r"(?<![\d.,])\d{1,3},\d{1,2}(?![\d,])")
 
 
-def _breaks_off(text: str) -> bool:
+def _breaks_off(text: str, ended: bool) -> bool:
     """Whether the last line is the beginning of a sentence or a sum: no stop, where one was to be.
 
     A short last line is a result or a name: "#### 18", "Paris". One that ends in a figure is whole
@@ -80,7 +82,7 @@ def _breaks_off(text: str) -> bool:
         return False
     if _MID_STEP.search(last[-200:]) or _ends_in_a_cut_number(text, last):
         return True
-    if len(text.split(None, 12)) < 12:
+    if ended or len(text.split(None, 12)) < 12:
         return False
     if any(last.count(a) > last.count(b) for a, b in ("()", "[]", "{}", ("<<", ">>"))):
         return True
@@ -100,7 +102,7 @@ def _ends_in_a_cut_number(text: str, last: str) -> bool:
     )
 
 
-LONGEST_REFUSAL = 700
+LONGEST_REFUSAL = 400
 """Characters: who says more than that after "I can't …" does not merely decline."""
 
 
@@ -124,7 +126,7 @@ def repetition(text: str) -> Iterator[Finding]:
     lines = Counter(
         line
         for raw in text[:100_000].split("\n")
-        if len(line := " ".join(raw.split())) >= 12 and re.search(r"\w{3}", line)
+        if len(line := " ".join(raw.split())) >= 12 and line[0] != "|" and re.search(r"\w{3}", line)
     )
     if lines:
         line, count = lines.most_common(1)[0]
@@ -137,7 +139,8 @@ def repetition(text: str) -> Iterator[Finding]:
         while words[-size * (count + 1) : -size * count] == unit:
             count += 1
         least = 8 if size < 3 else 4
-        if count >= least and re.search(r"\w{2}", "".join(unit)):
+        said = "".join(unit)
+        if count >= least and re.search(r"\w{2}", said) and "|" not in said:
             yield Finding("repetition", f"the last words come {count} times in a row")
             return
 
@@ -177,8 +180,20 @@ def wrong_language(text: str, prompt: str) -> Iterator[Finding]:
     if _ABOUT_LANGUAGE.search(prompt[:5_000]):
         return
     asked, answered = _language(prompt, 5), _language(text, 25)
-    if asked and answered and asked != answered:
+    if asked and answered and asked != answered and not _is_spoken(answered, prompt):
         yield Finding("language", f"asked in {asked}, answered in {answered}")
+
+
+def _is_spoken(language: str, prompt: str) -> bool:
+    """Whether the first or last words of a prompt are in a language: what is asked of a text."""
+    known = _KNOWN.get(language)
+    for part in (prompt[:120], prompt[-120:]):
+        words = set(re.findall(r"[a-zà-ÿ]{2,}", part.lower()))
+        if known is not None and len(words & known) >= 2:
+            return True
+        if known is not None and not part.isascii() and _script(part, 5) and len(words) >= 2:
+            return True
+    return False
 
 
 def _language(text: str, least: int) -> str | None:

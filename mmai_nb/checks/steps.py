@@ -25,6 +25,7 @@ _RESULT = re.compile(
     r"(?:=|≈|\\approx)\s{0,3}[$€£]?\s?(\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?)(?![\d.,]*\d)"
 )
 _GOES_ON = re.compile(r"\s{0,3}(?:[-+*/×÷^=(\\]|x\s)")
+_CALCULATED = re.compile(r"\d[^\n=]{0,30}?(?:[-+*/×÷·]|\\times|\\cdot| x )[^\n=]{0,40}=")
 _UNSOLVED = re.compile(r"\d[A-Za-z]\s*$")
 _ANNOTATION = re.compile(r"<<[^>\n]{0,200}>>")
 _COUNTS = re.findall(
@@ -66,6 +67,8 @@ def loose_steps(text: str, prompt: str) -> Iterator[Finding]:
     told = ends | set(_values(prompt[-4_000:]))
     last = _values(prose)
     for place, value in results:
+        if not _CALCULATED.search(prose, max(0, place - 80), place):
+            continue
         if not _as_shares(value) & told and all(last.get(v, 0) < place for v in _as_shares(value)):
             yield Finding("loose", f"{value:.12g} is worked out and not used")
             break
