@@ -7,7 +7,7 @@ Looked at where a number was asked for, of a question with few numbers, and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from .blocks import take_apart
 from .finals import number_asked, offers_choices, stem
@@ -64,14 +64,20 @@ def loose_steps(text: str, prompt: str) -> Iterator[Finding]:
         yield Finding("ending", f"the answer {final.value:.12g} is none of its results")
     elif not choices and not reached:
         results = results[:-1]
-    told = ends | set(_values(prompt[-4_000:]))
+    told = ends | _values(prompt[-4_000:]).keys()
+    yield from _loose(prose, results, told)
+
+
+def _loose(prose: str, results: list[tuple[int, float]], told: Set[float]) -> Iterator[Finding]:
+    """The first result of a calculation that is neither told by others nor spoken of again."""
     last = _values(prose)
     for place, value in results:
-        if not _CALCULATED.search(prose, max(0, place - 80), place):
+        readings = _as_shares(value)
+        again = any(last.get(reading, 0) >= place for reading in readings)
+        if again or readings & told or not _CALCULATED.search(prose, max(0, place - 80), place):
             continue
-        if not _as_shares(value) & told and all(last.get(v, 0) < place for v in _as_shares(value)):
-            yield Finding("loose", f"{value:.12g} is worked out and not used")
-            break
+        yield Finding("loose", f"{value:.12g} is worked out and not used")
+        return
 
 
 def _readings(final: Number) -> set[float]:
