@@ -370,13 +370,15 @@ def test_the_dial_turns_in_the_demo_too(demo):
 # -- saving
 
 
-def test_of_many_unsaved_changes_the_first_are_shown_and_the_others_counted(panel, engine):
+def test_of_many_unsaved_changes_the_last_are_shown_and_the_others_counted(panel, engine):
     engine.configure(
         {"models": {f"m{n}": {"base_url": "http://127.0.0.1:9/v1"} for n in range(50)}}
     )
     panel._changed()
     assert panel._lines.value.count("%ai config") == MOST_LINES
-    assert "more" in panel._lines.value
+    assert "more, and:" in panel._lines.value
+    bound(panel, 0).value = 0.4
+    assert "%ai config tiers" in panel._lines.value
 
 
 def save(panel, label: str) -> None:

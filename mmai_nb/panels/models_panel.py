@@ -28,7 +28,9 @@ COLUMNS = (
 RECENT = 300
 """Rows of the ledger in which the last errors are looked for."""
 MOST_LINES = 12
-"""Unsaved changes that are shown as lines; saving keeps all."""
+"""Unsaved changes that are shown as lines, …"""
+LONGEST_LINE = 500
+"""… and their length in characters; saving keeps all."""
 FIELDS = {
     "default_model": "a model, a tier or auto",
     "system": "the system message; blank: none",
@@ -217,10 +219,12 @@ class ModelsPanel(Panel):
         self._show_route()
         self._list_models()
         lines = _config_lines(unsaved(self._engine.settings))
-        shown = "".join(message(line) for line in lines[:MOST_LINES])
-        if len(lines) > MOST_LINES:
-            shown += message(f"… and {len(lines) - MOST_LINES:,} more")
-        head = message("The same at the prompt; not saved yet:") if lines else ""
+        more = f" ({len(lines) - MOST_LINES:,} more, and:)" if len(lines) > MOST_LINES else ""
+        head = message(f"The same at the prompt; not saved yet:{more}") if lines else ""
+        shown = "".join(
+            message(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…")
+            for line in lines[-MOST_LINES:]  # tiers and settings, which are changed here, come last
+        )
         demo = self._engine.demo_tiers and not self._engine.settings.models
         note = message("The demo's tiers are changed for this session only.") if demo else ""
         self._lines.value = head + shown + note
