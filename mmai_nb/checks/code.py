@@ -116,14 +116,11 @@ def _python_fault(code: str) -> str | None:
 
 
 def _is_sketch(source: str, error: SyntaxError) -> bool:
-    """Whether the code leaves something out on purpose: dots, <your key>, a comment for a body."""
+    """Whether the code leaves something out on purpose: dots, <your key>, the body of a head."""
     if _LEFT_OUT.search(source):
         return True
-    return (
-        isinstance(error, IndentationError)
-        and "expected an indented" in error.msg
-        and ("#" in source)
-    )
+    no_body = isinstance(error, IndentationError) and "expected an indented" in error.msg
+    return no_body and ("#" in source or (error.lineno or 0) >= len(source.rstrip().split("\n")))
 
 
 def _is_newer(source: str, error: SyntaxError) -> bool:

@@ -138,7 +138,7 @@ def repetition(text: str) -> Iterator[Finding]:
         unit, count = words[-size:], 1
         while words[-size * (count + 1) : -size * count] == unit:
             count += 1
-        least = 8 if size < 3 else 4
+        least = 8 if size < 3 else 5
         said = "".join(unit)
         if count >= least and re.search(r"\w{2}", said) and "|" not in said:
             yield Finding("repetition", f"the last words come {count} times in a row")
