@@ -766,4 +766,16 @@ Alex Miller""",
 
 For a = 3, b = 5 and h = 4: $A = \\frac{(3 + 5) \\cdot 4}{2} = 16$.""",
     ),
+    "an outline by letters": (
+        "Please review this outline.\nA. Intro\nB. Methods\nC. Results\nIs the order fine?",
+        "Yes, the order is the usual one. You may add a discussion at the end.",
+    ),
+    "an outline by letters, last": (
+        "Improve these headings:\nA. Intro\nB. Methods\nC. Results",
+        "Why We Looked, How We Looked, and What We Found",
+    ),
+    "a number that code finds": (
+        "How many different values are in column 3 of table 2?",
+        "Use `tables[2].iloc[:, 3].nunique()`.",
+    ),
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .blocks import take_apart
 from .finding import Finding
 
 __all__ = ["choice_named", "final_answers", "number_asked", "offers_choices", "stem"]
@@ -39,9 +38,32 @@ _PROBLEM = re.compile(
 )
 
 
+_AFTER_CHOICES = re.compile(
+    r"\b(?:answers?|letters?|choices?|options?|correct|select|choose|pick|reply|respond|reason\w*|step)\b",
+    re.IGNORECASE,
+)
+_OF_A_LIST = re.compile(
+    r"\s*(?:please |can you |could you )?(?:review|improve|rewrite|rephrase|translate|summari[sz]e|"
+    r"sort|format|convert|fix|write|explain|compare|make|create|turn|draft|check|edit|proofread|"
+    r"expand|shorten|order|rank)\b",
+    re.IGNORECASE,
+)
+
+
 def offers_choices(prompt: str) -> bool:
-    """Whether a prompt lists at least three choices by letter."""
-    return len(set(_CHOICES.findall(prompt[-20_000:]))) >= 3
+    """Whether a prompt ends with at least three choices by letter, one of which is asked for.
+
+    A list by letters that is to be worked on, or that a question follows, offers none.
+    """
+    choices = list(_CHOICES.finditer(prompt[-20_000:]))
+    letters = {found[1] for found in choices}
+    if len(letters) < 3 or not {"A", "B", "C"} <= letters:
+        return False
+    before = prompt[-20_000:][: choices[0].start()]
+    _, _, after = prompt[-20_000:][choices[-1].end() :].partition("\n")
+    if after.strip():
+        return bool(_AFTER_CHOICES.search(after))
+    return "?" in before or not _OF_A_LIST.match(before)
 
 
 def stem(prompt: str) -> str:
@@ -116,7 +138,7 @@ def _has_parts(text: str, prompt: str) -> bool:
 
 def _has_number(text: str) -> bool:
     """Whether there is one, in figures or words; code may work it out."""
-    return bool(_NUMBER.search(text)) or bool(take_apart(text).blocks)
+    return "`" in text or bool(_NUMBER.search(text))
 
 
 def _names_a_choice(text: str) -> bool:
