@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .store import items, private_folder, read_json, write_json
@@ -18,6 +20,9 @@ __all__ = ["Questions"]
 
 MOST_KEYS = 8
 """Answers to one question that are remembered, each of another model or endpoint."""
+
+PATIENCE = 1.0
+"""Seconds to wait for another thread that notes an answer."""
 
 _ENDING = ".keys"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -32,6 +37,7 @@ class Questions:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         """Whether there is any."""
@@ -59,12 +65,27 @@ class Questions:
             OSError: it cannot be written.
             ValueError: the question is no hash.
         """
-        path, known = self._path(question), self.keys(question)
-        others = [other for other in known if other != key]
-        keys = [key, *others] if latest else list(dict.fromkeys([*known, key]))
-        if keys != list(known):
-            private_folder(os.path.dirname(path))
-            write_json(path, {"keys": keys[:MOST_KEYS]})
+        path = self._path(question)
+        with self._turn():
+            known = self.keys(question)
+            others = [other for other in known if other != key]
+            keys = [key, *others] if latest else list(dict.fromkeys([*known, key]))
+            if keys != list(known):
+                private_folder(os.path.dirname(path))
+                write_json(path, {"keys": keys[:MOST_KEYS]})
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread at a time, since models that are compared answer the same question at once.
+
+        Who has waited in vain goes on: a fork may have brought the lock here as it was held.
+        """
+        held = self._lock.acquire(timeout=PATIENCE)
+        try:
+            yield
+        finally:
+            if held:
+                self._lock.release()
 
     def drop(self, question: object, key: object) -> None:
         """Forget an answer, and the question with its last one; nothing where it is not known."""

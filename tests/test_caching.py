@@ -631,6 +631,20 @@ def test_whichever_call_of_the_system_fails_no_answer_is_lost(tmp_path, monkeypa
     assert list(last.answers_to(question)) == [(KEY, {"text": "healed"})]
 
 
+def test_models_that_answer_a_question_at_the_same_time_are_all_found_by_it(cache, pool):
+    for turn in range(10):
+        question = cache_key({"q": turn})
+        keys = [cache_key({"q": turn, "model": n}) for n in range(8)]
+        together = threading.Barrier(len(keys))
+
+        def pay(tell, together=together):
+            together.wait(20)
+            return ANSWER
+
+        list(pool.map(lambda key, q=question, p=pay: cache.fetch(key, p, question=q), keys))
+        assert {key for key, _ in cache.answers_to(question)} == set(keys)
+
+
 def test_an_answer_over_the_bound_is_returned_and_not_kept(cache, monkeypatch):
     monkeypatch.setattr(store, "MOST_BYTES", 1_000)
     large = {"text": "x" * 2_000}
