@@ -162,14 +162,18 @@ def _fit(engine: Resources, settings: Settings, *, force: bool = False) -> Repor
     )
     outcome = _outcome(engine, settings, in_force, made)
     saved = force or figures.helps
-    lines = [*counted, "", *_table(figures), "", *_moves(made, settings), *_cost(outcome), ""]
+    would = () if saved else ("what it would do:",)
+    moves = (*would, *_moves(made, settings), *_cost(outcome))
+    lines = [*counted, "", *_table(figures), "", *moves, ""]
     if saved:
         learned = engine.learned(settings)
         learned.save(made)
         lines.append(f"in force, and kept in {short_path(learned.path)}")
         lines.append("%ai calibrate undo takes it back, %ai calibrate show tells it again")
     else:
-        lines.append("not sure enough that it helps, so nothing has changed: vote on more answers,")
+        wrong = figures.sends_wrong
+        why = "fewer would go to the right tier" if wrong else "not sure enough that it helps"
+        lines.append(f"{why}, so nothing has changed: vote on more answers,")
         lines.append("or %ai calibrate force puts it in force all the same")
     return Report(made if saved else in_force, tuple(lines), figures, found, outcome, saved)
 

@@ -36,6 +36,9 @@ MOST_BIAS = 8.0
 MOST_SLOPE = 3.0
 """What no number of votes moves anything beyond, before the logistic."""
 
+MOST_SENT_WRONG = 0.05
+"""By how much the share of prompts at the right tier may fall for a better order of them."""
+
 LEARNED = tuple(
     name for name in Weights.__dataclass_fields__ if name not in ("bias", "output", "again")
 )
@@ -69,6 +72,7 @@ class Figures:
     Attributes:
         votes: how many of them say whether a tier was good enough.
         right_before, right_after: the share that went to the right side of the tier's bound.
+        right_error: standard error of what they differ by.
         loss_before, loss_after: mean log-loss; lower is better, 0.69 is a coin.
         loss_error: standard error of what they differ by.
         gain: how much better it is foretold when the dearer answer is better, in log-loss;
@@ -81,6 +85,7 @@ class Figures:
     votes: int = 0
     right_before: float = 0.0
     right_after: float = 0.0
+    right_error: float = 0.0
     loss_before: float = 0.0
     loss_after: float = 0.0
     loss_error: float = 0.0
@@ -91,8 +96,18 @@ class Figures:
     ranks_after: float | None = None
 
     @property
+    def sends_wrong(self) -> bool:
+        """Whether clearly fewer prompts go to the right tier."""
+        return self.right_before - self.right_after > max(self.right_error, MOST_SENT_WRONG)
+
+    @property
     def helps(self) -> bool:
-        """Whether it foretells one thing better by more than the standard error, neither worse."""
+        """Whether it foretells one thing better by more than the standard error, neither worse.
+
+        And not clearly fewer prompts may go to the right tier: that is what the user sees and pays.
+        """
+        if self.sends_wrong:
+            return False
         better = self.loss_before - self.loss_after
         return (better > self.loss_error and self.gain >= -self.gain_error) or (
             self.gain > self.gain_error > 0 and better >= -self.loss_error

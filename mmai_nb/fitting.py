@@ -333,11 +333,13 @@ def _figures(before: Sequence[_Told], after: Sequence[_Told]) -> Figures:
     if not judged:
         return Figures()
     won = [was.loss - now.loss for was, now in judged]
+    righted = [float(now.right) - float(was.right) for was, now in judged]
     gain, gain_error = _gain_won(before, after)
     return Figures(
         votes=len(won),
         right_before=_mean([was.right for was, _ in judged]),
         right_after=_mean([now.right for _, now in judged]),
+        right_error=_error(righted),
         loss_before=_mean([was.loss for was, _ in judged]),
         loss_after=_mean([now.loss for _, now in judged]),
         loss_error=_error(won),

@@ -120,6 +120,15 @@ class TestHelps:
             kept += calibrate(votes, TWO)[1].helps
         assert kept <= 3
 
+    def test_what_sends_fewer_prompts_to_the_right_tier_does_not_help(self):
+        less_surprised = Figures(votes=64, loss_before=0.49, loss_after=0.45, loss_error=0.02)
+        assert less_surprised.helps
+        for fall, helps in ((0.05, True), (0.25, False)):
+            after = replace(
+                less_surprised, right_before=1.0, right_after=1.0 - fall, right_error=0.06
+            )
+            assert after.helps == helps
+
     def test_the_figures_are_of_votes_that_were_not_fitted_on(self):
         votes = [label(f"Note {'word ' * n}", enough=n % 2 == 0, gain=0.5) for n in range(80)]
         assert calibrate(votes, TWO)[1].right_after < 0.75
