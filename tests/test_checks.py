@@ -46,13 +46,18 @@ def test_a_good_answer_has_no_fault():
 # -- empty, truncated
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "...", "```\n```", "\u200b"])
+@pytest.mark.parametrize("text", ["", "  \n", "...", "```\n```", "\u200b", "``", "|~|", "***"])
 def test_an_answer_without_words_is_empty(text):
     assert kinds(text) == {"empty"}
 
 
 def test_an_answer_of_one_word_is_not_empty():
     assert kinds("Paris") == set()
+
+
+@pytest.mark.parametrize("text", ["👍", "≈", "`==`", "`%`", "$", ">"])
+def test_a_sign_or_an_operator_alone_is_an_answer(text):
+    assert kinds(text, "Which sign stands for it?") == set()
 
 
 def test_the_limit_on_tokens_cuts():
@@ -135,6 +140,30 @@ def test_a_refusal_is_seen_in_many_languages(text):
 )
 def test_what_only_sounds_like_a_refusal_is_none(text):
     assert "refusal" not in kinds(text)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("Write an apology to my boss", "I'm sorry that I missed the meeting."),
+        ("Translate 'I'm sorry, I can't help you' into Spanish", "Lo siento, no puedo ayudarte."),
+        ("What is the German for sorry?", "Es tut mir leid."),
+    ],
+)
+def test_an_apology_that_was_asked_for_is_no_refusal(prompt, text):
+    assert kinds(text, prompt) == set()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "I can't get this to run: fix it",
+        "Write a function that adds two numbers",
+        "Translate the letter into Spanish",
+    ],
+)
+def test_a_refusal_to_write_or_to_help_stays_one(prompt):
+    assert "refusal" in kinds("I'm sorry, but I can't help with that.", prompt)
 
 
 @pytest.mark.parametrize(
@@ -333,6 +362,21 @@ def test_a_choice_that_is_named_is_enough(text):
     assert kinds(text, OPTIONS) == set()
 
 
+@pytest.mark.parametrize("text", ["three", "It is three.", "**Three**, since two is too few."])
+def test_the_words_of_a_choice_are_as_good_as_its_letter(text):
+    assert kinds(text, OPTIONS.replace("C. three", "C. three.")) == set()
+
+
+def test_a_list_that_is_no_choice_is_told_in_its_words():
+    asked = "Make a sentence of these notes:\nA. buy milk\nB. call Bob\nC. sleep"
+    assert kinds("First buy milk, then call Bob, and sleep.", asked) == set()
+
+
+def test_a_long_answer_has_to_name_its_choice():
+    text = "One speaks for it and two speaks against it, and it takes more to tell. " * 3
+    assert "final" in kinds(text, OPTIONS)
+
+
 def test_a_choice_that_is_missing_is_a_fault():
     text = "All of these depend on the case at hand, and it takes more to tell."
     assert reason(text, OPTIONS) == "no choice is named at the end"
@@ -346,6 +390,10 @@ def test_a_number_that_was_asked_for_and_is_missing_is_a_fault():
 @pytest.mark.parametrize("text", ["She sells 9.", "She sells nine of them.", "None."])
 def test_a_number_in_figures_or_words_is_enough(text):
     assert kinds(text, "How many eggs does she sell?") == set()
+
+
+def test_a_number_in_words_of_another_language_is_enough():
+    assert kinds("sept", "How much is 3 + 4? In words, in French") == set()
 
 
 # -- code
@@ -381,6 +429,57 @@ def test_a_block_that_does_not_parse_is_a_fault(block, words):
 )
 def test_what_is_no_mistake_in_code_is_none(block):
     assert "code" not in kinds(f"Here it is:\n\n{block}\n")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "elif x > 3:\n    print(x)",
+        "except ValueError as error:\n    print(error)",
+        "    else:\n        x = 1",
+        "-    return a\n+    return b",
+        "- def f():\n+ def g():\n      return 1",
+        "@@ -1,2 +1,2 @@\n-def f(a):\n+def f(a, b):",
+    ],
+)
+def test_a_branch_alone_or_a_change_is_no_mistake(code):
+    assert "code" not in kinds(f"Change it to:\n\n```python\n{code}\n```\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'In Python 2 you wrote:\n\n```python\nprint "hello"\n```\n',
+        "```python\nif x = 3:\n    pass\n```\n\nThis raises `SyntaxError: invalid syntax`.",
+        "This does not work:\n\n```python\nif x = 3:\n    pass\n```\n",
+        "```python\nfor i in range(3)  # ❌ no colon\n    pass\n```",
+        'This is invalid JSON, since a comma is too many:\n\n```json\n{"a": 1,}\n```',
+        "As pseudo-code:\n\n```python\nfunction sort(A):\n    if length(A) <= 1 return A\n```",
+    ],
+)
+def test_what_is_shown_as_wrong_or_as_pseudo_code_need_not_parse(text):
+    assert "code" not in kinds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The colon was missing: a SyntaxError. Here is the fixed code:\n\n"
+        "```python\nfor i in range(3)\n    pass\n```",
+        '```python\nif x < 0:\n    raise ValueError("invalid x"\n```',
+        "```python\ndef f(:\n    pass  # error handling\n```",
+    ],
+)
+def test_what_is_meant_to_be_right_has_to_parse(text):
+    assert "code" in kinds(text)
+
+
+def test_code_that_stands_in_the_prompt_may_be_shown_again():
+    code = "for i in range(3)\n    pass"
+    asked = f"Why does this fail?\n\n{code}"
+    assert "code" not in kinds(
+        f"You wrote:\n\n```python\n{code}\n```\n\nA colon is missing.", asked
+    )
 
 
 def block(code: str) -> str:
@@ -424,6 +523,11 @@ def test_names_that_exist_are_no_fault(code):
 
 def test_what_one_block_defines_the_next_may_use():
     assert kinds(block("x = 1") + block("print(x)"), namespace=()) == set()
+
+
+def test_a_module_that_the_answer_installs_is_no_fault():
+    text = "%pip install polrs\n" + block("import polrs\npolrs.read()")
+    assert kinds(text, namespace=()) == set()
 
 
 def test_without_a_namespace_unknown_names_are_no_fault():
@@ -490,6 +594,7 @@ def test_an_answer_in_another_language_is_a_fault(prompt, text, words):
         ("Translate into German: the capital of France is Paris and it is old", GERMAN),
         ("Say it in French please, what is the capital of the country?", FRENCH),
         ("Wie sortiert man die Liste in Python und was ist der Weg?", block("x = sorted(y)")),
+        ("Schreib eine Mail an einen englischen Kunden, dass es später wird.", ENGLISH),
         ("hi", GERMAN),
         ("フランスの首都はどこですか。", "フランスの首都はパリです。" * 9),
         ("Was ist die Antwort auf alles, und wie ist die Frage?", "42"),
@@ -526,6 +631,22 @@ def test_going_round_in_circles_is_a_fault(text):
 )
 def test_a_list_a_table_or_a_rule_is_no_circle(text):
     assert "repetition" not in kinds(text)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("Say hello ten times", "hello " * 10),
+        ("Print 'All work and no play' 8 times.", "All work and no play\n" * 8),
+    ],
+)
+def test_what_was_to_be_repeated_is_no_circle(prompt, text):
+    assert "repetition" not in kinds(text, prompt)
+
+
+def test_a_sum_with_times_in_it_asks_for_no_repetition():
+    asked = "Ann has 3 times as many as Bob, who has 4. How many has Ann?"
+    assert "repetition" in kinds("Ann has 12. " * 12, asked)
 
 
 # -- any text

@@ -69,13 +69,13 @@ def find_faults(text: str, question: Question) -> tuple[Finding, ...]:
 
 
 def _faults(text: str, prompt: str, ended: bool) -> Iterator[Finding]:
-    yield from refusal(text)
+    yield from refusal(text, prompt)
     yield from wrong_sums(text, prompt)
     yield from loose_steps(text, prompt)
     yield from final_answers(text, prompt)
-    yield from broken_code(text, ended=ended)
+    yield from broken_code(text, prompt, ended=ended)
     yield from wrong_language(text, prompt)
-    yield from repetition(text)
+    yield from repetition(text, prompt)
     yield from hedging(text)
 
 

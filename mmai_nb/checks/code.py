@@ -21,6 +21,8 @@ LONGEST_BLOCK = 100_000
 MOST_BLOCKS = 100
 MOST_NAMES = 3
 MOST_DOCUMENTS = 1_000
+NEARBY = 150
+"""Characters before and after a block in which an answer says what it is."""
 
 _SHELL = re.compile(
     r"[ \t]*(?:%|!|\?|\$ |[\w.]+\?{1,2}$|(?:pip|pip3|conda|uv|python|jupyter) +[a-z-])"
@@ -29,26 +31,62 @@ _KEPT = re.compile(r"([ \t]*[\w, ]+=\s*)(?:!|%\w).*")
 _PROMPT = re.compile(r"(?:>>> ?|\.\.\. ?|In \[\d*\]: ?|   \.{3,}: ?)")
 _ELLIPSIS = re.compile(r"^[ \t]*(?:\.\.\.|…)[ \t]*$")
 _LEFT_OUT = re.compile(r"\.\.\.|…|<[A-Za-z][\w .,'-]*>|\{\{|\[your |\byour_\w+ here")
+_BRANCH = re.compile(r"\s*(?:elif|else|except|finally|case)\b")
+_CHANGE = re.compile(r"[-+ \t@]")
+_MEANT_WRONG = re.compile(
+    r"\bpseudo-?\s?code|\b(?:Syntax|Indentation|Tab|JSONDecode|TOMLDecode)Error\b|\bPython ?2\b|"
+    r"\b(?:invalid|malformed) (?:syntax|JSON|TOML|Python|code)\b|"
+    r"\b(?:does(?:n't| not)|won't|will not|can(?:not|'t)) (?:work|parse|compile|run|be parsed)\b|"
+    r"\b(?:is|are) (?:wrong|broken|invalid|malformed|not (?:valid|allowed))\b|[❌✗✘]",
+    re.IGNORECASE,
+)
+_MARKED_WRONG = re.compile(
+    r"#[^\n]*(?:\b(?:wrong|bad|broken|invalid|SyntaxError)\b|[❌✗✘])", re.IGNORECASE
+)
+_MEANT_RIGHT = re.compile(r"\b(?:fix\w*|correct\w*|right|working|instead)\b", re.IGNORECASE)
+_INSTALLS = re.compile(r"\b(?:pip3?|conda|mamba|uv|poetry|apt(?:-get)?) +(?:install|add)\b")
 _NEWER = re.compile(r"^[ \t]*(?:type +\w+.*=|(?:async +)?def +\w+\[|class +\w+\[)", re.MULTILINE)
 _NOTEBOOK = ("__file__", "get_ipython", "display", "In", "Out", "exit", "quit", "_", "__", "___")
 _PYTHON = ("python", "py", "python3", "ipython", "pycon")
 
 
-def broken_code(text: str, *, ended: bool = False) -> Iterator[Finding]:
-    """A finding for each block of Python, JSON or TOML that does not parse.
+def broken_code(text: str, prompt: str = "", *, ended: bool = False) -> Iterator[Finding]:
+    """A finding for each block of Python, JSON or TOML that does not parse, and is meant to.
+
+    What stands in the prompt, or is shown as wrong or as pseudo-code, is not meant to.
 
     Args:
         text: the answer.
+        prompt: what was asked.
         ended: whether the model says that it was done, so that a block without an end is whole.
     """
     for language, code in _blocks(text, ended):
-        if language in _PYTHON:
-            if (fault := _python_fault(code)) is not None:
-                yield Finding("code", f"the Python code does not parse: {fault}")
-        elif language == "json" and (fault := _json_fault(code)) is not None:
-            yield Finding("code", f"the JSON does not parse: {fault}")
-        elif language == "toml" and (fault := _toml_fault(code)) is not None:
-            yield Finding("code", f"the TOML does not parse: {fault}")
+        found = _fault(language, code)
+        if found and not _is_shown_as_wrong(code, text, prompt):
+            yield Finding("code", found)
+
+
+def _fault(language: str, code: str) -> str:
+    """Why a block does not parse; "" where it does, or is in a language that is not known here."""
+    checks = {"json": ("JSON", _json_fault), "toml": ("TOML", _toml_fault)}
+    checks |= dict.fromkeys(_PYTHON, ("Python code", _python_fault))
+    if language not in checks:
+        return ""
+    name, check = checks[language]
+    fault = check(code)
+    return "" if fault is None else f"the {name} does not parse: {fault}"
+
+
+def _is_shown_as_wrong(code: str, text: str, prompt: str) -> bool:
+    """Whether code is the prompt's own, or words around it or a comment say that it is wrong."""
+    at = text.find(code)
+    before, after = text[:at][-NEARBY:], text[at + len(code) :][:NEARBY]
+    lead = before.rsplit("```", 1)[0].rstrip().rsplit("\n", 1)[-1]
+    if _MEANT_RIGHT.search(lead):
+        return False
+    around = f"{before}\n{after}".replace("’", "'")
+    told = _MEANT_WRONG.search(around) or _MARKED_WRONG.search(code)
+    return bool(told) or code.strip() in prompt
 
 
 def unknown_names(
@@ -56,6 +94,7 @@ def unknown_names(
 ) -> Iterator[Finding]:
     """A finding for names in the answer's Python that exist nowhere, and for missing modules.
 
+    An answer that says how to install something is taken to mean those.
     All blocks together are one program; what one defines another may use.
 
     Args:
@@ -74,7 +113,7 @@ def unknown_names(
     if seen.everything:
         return
     missing = [name for name in seen.modules if not installed(name)]
-    if missing:
+    if missing and not _INSTALLS.search(text):
         yield Finding("names", f"it imports {_listed(missing)}, which is not installed")
     known = {*seen.bound, *namespace, *dir(builtins), *_NOTEBOOK}
     unknown = [name for name in seen.used if name not in known]
@@ -107,12 +146,19 @@ def _python_fault(code: str) -> str | None:
     try:
         _parse(source)
     except SyntaxError as error:
-        if _is_sketch(source, error) or _is_newer(source, error):
+        if _is_part(code) or _is_sketch(source, error) or _is_newer(source, error):
             return None
         return f"line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
         return type(error).__name__
     return None
+
+
+def _is_part(code: str) -> bool:
+    """Whether code is no program of its own: a branch of a statement, the lines of a diff."""
+    lines = [line for line in code.split("\n") if line.strip()]
+    changes = all(map(_CHANGE.match, lines)) and any(line[0] in "-+" for line in lines)
+    return changes or bool(_BRANCH.match(code))
 
 
 def _is_sketch(source: str, error: SyntaxError) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from .finding import Finding
+from .prose import names_a_language
 
 __all__ = ["choice_named", "final_answers", "number_asked", "offers_choices", "stem"]
 
@@ -118,9 +119,11 @@ def final_answers(text: str, prompt: str) -> Iterator[Finding]:
     if len(numbers) >= 2 and (choices or not _has_parts(text, prompt)):
         one, two = numbers[0].upper(), numbers[-1].upper()
         yield Finding("contradiction", f"two final answers: {one} and {two}")
-    elif choices and not said and not _names_a_choice(text):
+    elif choices and not said and not (_names_a_choice(text) or _tells_a_choice(text, prompt)):
         yield Finding("final", "no choice is named at the end")
     elif not choices and _number_needed(prompt) and not _has_number(text):
+        if names_a_language(prompt):
+            return  # a number in words of another language
         yield Finding("final", "a number was asked for, and none is there")
 
 
@@ -145,6 +148,25 @@ def _names_a_choice(text: str) -> bool:
     """Whether the beginning or the end of an answer names a letter, or it is no more than one."""
     ends = f"{text.strip()[:60]} … {text.strip()[-160:]}"
     return bool(re.search(r"(?<![\w'’])\(?[A-J](?:[).:]|\b)(?!['’])", ends))
+
+
+LONGEST_CHOICE = 120
+"""Characters of an answer that may name a choice by its words; a longer one speaks of several."""
+
+
+def _tells_a_choice(text: str, prompt: str) -> bool:
+    """Whether a short answer has the words of a choice in place of its letter."""
+    if len(text) > LONGEST_CHOICE:
+        return False
+    said = " ".join(re.findall(r"[\w.%]+", text.casefold()))
+    for line in _CHOICE_WORDS.findall(prompt[-20_000:].casefold()):
+        words = " ".join(re.findall(r"[\w.%]+", line)).rstrip(".")
+        if words and re.search(rf"(?<!\w){re.escape(words)}(?!\w)", said):
+            return True
+    return False
+
+
+_CHOICE_WORDS = re.compile(r"^[ \t]*\(?[a-j][.):]\s+(\S.{0,200})$", re.MULTILINE)
 
 
 def _normal(value: str) -> str:

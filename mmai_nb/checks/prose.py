@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
 from .blocks import take_apart
 from .finding import Finding
 
-__all__ = ["empty", "hedging", "refusal", "repetition", "truncated", "wrong_language"]
+__all__ = [
+    "empty",
+    "hedging",
+    "names_a_language",
+    "refusal",
+    "repetition",
+    "truncated",
+    "wrong_language",
+]
 
 TAIL = 2_000
 """Characters at the end in which a loop is looked for."""
@@ -41,10 +50,20 @@ _ENDINGS = tuple(".!?…:;)]}>\"'”’»`*_|$%。！？）」』】٪؟।")
 _OPENING_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+#.-]*[ \t]*$", re.MULTILINE)
 
 
+_MARKS = "`~|^"
+
+
 def empty(text: str) -> Iterator[Finding]:
-    """No words at all, but for the language of a block of code that is empty."""
-    if not re.search(r"\w", _OPENING_FENCE.sub("", text)):
-        yield Finding("empty", "the answer is empty")
+    """No word, sign or code at all, but for the language of a block of code that is empty."""
+    text = _OPENING_FENCE.sub("", text)
+    if re.search(r"\w|`[^`\s]+`", text) or any(_is_sign(char) for char in text):
+        return
+    yield Finding("empty", "the answer is empty")
+
+
+def _is_sign(char: str) -> bool:
+    """Whether a character says something alone: ≈, 👍; Markdown's own marks do not."""
+    return unicodedata.category(char)[0] == "S" and char not in _MARKS
 
 
 def truncated(text: str, finish_reason: str | None) -> Iterator[Finding]:
@@ -106,9 +125,25 @@ LONGEST_REFUSAL = 400
 """Characters: who says more than that after "I can't …" does not merely decline."""
 
 
-def refusal(text: str) -> Iterator[Finding]:
-    """It begins by declining, and there is not much more."""
-    if len(text) <= LONGEST_REFUSAL and _REFUSAL.search(text[:300].replace("’", "'").lstrip()):
+_WRITING = re.compile(
+    r"\b(?:write|draft|compose|rephrase|reword|reply|respond|say|(?:e-?)?mails?|letter|message|"
+    r"note|excuse|(?:german|french|spanish|italian|word|words) for|schreib\w*|écri\w+|escrib\w+)\b"
+    r"|translat|übersetz|tradu[iczçs]",
+    re.IGNORECASE,
+)
+_DECLINING = re.compile(
+    r"\b(?:sorry|apolog\w*|afraid|can ?not|can't|unable|declin\w*|refus\w*|entschuldig\w*|leid|"
+    r"absag\w*|ablehn\w*|désolée?|excus\w*|siento|disculp\w*|scus\w*)\b",
+    re.IGNORECASE,
+)
+
+
+def refusal(text: str, prompt: str = "") -> Iterator[Finding]:
+    """It begins by declining, and there is not much more; unless such words were to be written."""
+    if len(text) > LONGEST_REFUSAL or not _REFUSAL.search(text[:300].replace("’", "'").lstrip()):
+        return
+    asked = prompt[:5_000].replace("’", "'")
+    if not (_WRITING.search(asked) and _DECLINING.search(asked)):
         yield Finding("refusal", "the model declines to answer")
 
 
@@ -119,8 +154,17 @@ def hedging(text: str) -> Iterator[Finding]:
         yield Finding("hedging", f'it is not sure: "{" ".join(found[0].split())}"')
 
 
-def repetition(text: str) -> Iterator[Finding]:
+_TO_REPEAT = re.compile(
+    r"\b(?:say|print|write|type|output|repeat)\b[^.?!\n]{0,200}\btimes\b|"
+    r"\brepeat (?:it|this|after)\b",
+    re.IGNORECASE,
+)
+
+
+def repetition(text: str, prompt: str = "") -> Iterator[Finding]:
     """It goes round in circles: the same line, or the same words at its end, again and again."""
+    if _TO_REPEAT.search(prompt[:5_000]):
+        return
     parts = take_apart(text)
     text = parts.prose + "".join(block.code for block in parts.blocks if not block.closed)
     lines = Counter(
@@ -168,16 +212,22 @@ _FUNCTION_WORDS = {
 }
 _ABOUT_LANGUAGE = re.compile(
     r"translat|übersetz|tradu[iczçs]|vertaal|перев[ео]д|翻[译訳譯]|번역|ترجم|"
-    r"\b(?:in|into|auf|en|em) (?:english|german|french|spanish|italian|portuguese|dutch|chinese|"
-    r"japanese|korean|russian|arabic|hebrew|hindi|deutsch|englisch|français|anglais|inglés|español)",
+    r"\b(?:english|german|french|spanish|italian|portuguese|dutch|chinese|japanese|korean|russian|"
+    r"arabic|hebrew|hindi|deutsch|englisch|französisch|spanisch|italienisch|français|anglais|"
+    r"allemand|inglés|alemán|español|inglese|tedesco|inglês|engels)",
     re.IGNORECASE,
 )
 _NO_PROSE = re.compile(r"https?://\S{1,300}|\$[^$\n]{1,300}\$|\\[A-Za-z]+")
 
 
+def names_a_language(prompt: str) -> bool:
+    """Whether a prompt speaks of a language or of translating: the answer may be in another."""
+    return bool(_ABOUT_LANGUAGE.search(prompt[:5_000]))
+
+
 def wrong_language(text: str, prompt: str) -> Iterator[Finding]:
     """The question is clearly in one language, the answer clearly in another."""
-    if _ABOUT_LANGUAGE.search(prompt[:5_000]):
+    if names_a_language(prompt):
         return
     asked, answered = _language(prompt, 5), _language(text, 25)
     if asked and answered and asked != answered and not _is_spoken(answered, prompt):
