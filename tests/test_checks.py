@@ -685,7 +685,8 @@ def test_hostile_text_does_not_hold_the_checks(text):
 def test_the_checks_import_nothing_heavy():
     heavy = "openai pandas joblib matplotlib ipywidgets IPython numpy"
     code = (
-        "import sys; from mmai_nb.checks import *; find_faults('3 + 4 = 8', Question('hi')); "
+        "import sys; from mmai_nb.checks import *; assess('3 + 4 = 8', Question('hi')); "
+        "agree('1', '2', 'hi'); "
         f"print([m for m in '{heavy}'.split() if m in sys.modules])"
     )
     done = subprocess.run(
