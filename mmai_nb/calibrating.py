@@ -300,7 +300,7 @@ def _moves(made: Calibration, settings: Settings) -> list[str]:
         lines.append(f"  a usual prompt that scored {was:.2f} scores {now:.2f} now")
     lines += _weights(made)
     if made.words:
-        lines.append(f"words count, as {len(made.words)} groups of words in your prompts did")
+        lines.append(f"words of your prompts count, too: {len(made.words)} groups of them")
     pairs = zip(made.tiers, made.up_to, made.bounds, strict=False)
     for name, was, now in pairs:
         if abs(was - now) >= 0.005:
