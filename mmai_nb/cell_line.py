@@ -244,6 +244,8 @@ def _check_compare(options: argparse.Namespace) -> None:
     for given, name in ((options.model, "a model"), (options.fallback, "--fallback")):
         if given:
             raise UsageError(f"--compare names the models: leave {name} out")
+    if options.dry_run:
+        raise UsageError("--dry-run shows one route: give one model in place of --compare")
 
 
 def _check_option(parser: Parser, name: str, tokens: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from .records import Message
 
@@ -47,6 +48,7 @@ _OTHER_RUN = re.compile(f"[{_OTHER}]+")
 _SYMBOL = re.compile(rf"[^\x00-\x7f\s{_ACCENTED}{_OTHER}{_CJK}]")
 
 
+@lru_cache(maxsize=4)  # routing, the purse and a plan ask about the same prompt
 def estimate_tokens(text: str) -> int:
     """Tokens of a text, 0 for the empty one; never fewer after something was appended.
 

@@ -5,11 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from support.cells import playing
 
 from mmai_nb.commands import words_after
 from mmai_nb.errors import ServerError, TruncatedStreamError
 from mmai_nb.magic import MmaiMagics
 from mmai_nb.records import Completion, Usage
+from mmai_nb.settings import Settings
 
 
 def test_a_cell_gives_its_answer(play):
@@ -557,6 +559,7 @@ def test_a_quiet_comparison_shows_nothing(play):
         ("--compare small,large --fallback small", "leave --fallback out"),
         ("--compare small,smal", "did you mean"),
         ("--compare small,small", "twice"),
+        ("--compare small,large --dry-run", "--dry-run shows one route"),
     ],
 )
 def test_a_comparison_that_cannot_be_is_refused_before_anything_is_sent(play, line, hint):
@@ -636,3 +639,13 @@ def test_a_tiers_check_is_a_setting(play):
     assert play("%%ai\nWhat is 3 * 17?", "3 × 17 = 41", "3 × 17 = 51").value.model == "large"
     shown = play("%%ai --dry-run\nWhat is 3 * 17?")
     assert "checked: a failing answer goes to complex" in shown.text
+
+
+def test_the_demos_tiers_are_read_as_they_are_set(tmp_path):
+    with playing(tmp_path, Settings()) as play:
+        read = "%ai config tiers.simple.check"
+        assert "tiers.simple.check = False   (the demo's" in play(read).text
+        play("%ai config tiers.simple.check agree")
+        assert "tiers.simple.check = agree" in play(read).text
+        assert "did you mean 'tiers.simple.check'" in play("%ai config tiers.simple.chekc").text
+        assert "tiers." not in play("%ai config").text

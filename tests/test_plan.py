@@ -11,6 +11,7 @@ import pytest
 from support.scripted import URL, Scripted, settings_of
 
 import mmai_nb
+from mmai_nb import tokens
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import PromptError, ServerError
@@ -256,6 +257,19 @@ def test_megabytes_are_planned(tmp_path):
     found = plan(engine, "word " * 500_000)
     assert found.complexity.reasons[0] == "long (2,500,000 characters)"
     assert found.estimates[0].input_tokens > 400_000
+
+
+def test_the_tokens_of_a_long_prompt_are_estimated_once_for_all_models(engine, monkeypatch):
+    looks = []
+
+    class Counted:
+        def findall(self, text: str) -> list[str]:
+            looks.append(text)
+            return []
+
+    monkeypatch.setattr(tokens, "_WORD", Counted())
+    plan(engine, "how often is this prompt looked at? " * 1_000)
+    assert len(looks) == 1
 
 
 def test_a_plan_can_be_copied_pickled_and_compared(engine):

@@ -94,6 +94,8 @@ def _explained(engine: Engine, key: str = "") -> Any:
         return Table.of(table.set_index("setting"))
     if page := price_page(engine, key) or dial_page(engine, key):
         return page
+    if not engine.settings.models:
+        known |= _of_the_demo(engine)
     if key not in known:
         raise OptionError(
             f"no setting {shown(key)}{nearest(key, known)}; %ai config shows them all"
@@ -120,6 +122,13 @@ def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
     if is_offline(engine.settings) and not known["offline"][0]:
         known["offline"] = (True, "MMAI_OFFLINE")
     return known
+
+
+def _of_the_demo(engine: Engine) -> dict[str, tuple[Any, str]]:
+    """The tiers that answer where nothing is configured; they are none of the user's settings."""
+    known = explain_settings(engine.settings_for_display)
+    tiers = {name: value for name, (value, _) in known.items() if name.startswith("tiers.")}
+    return {name: (value, "the demo's, for this session") for name, value in tiers.items()}
 
 
 def _set(engine: Engine, key: str, value: str) -> Page:
