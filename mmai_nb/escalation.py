@@ -104,7 +104,7 @@ def checked(walk: Walk, completion: Completion, ways: Ways) -> tuple[Walk, Compl
         if found.passed or not checking.escalates or not steps_left:
             break
         if _is_cut_by_the_caller(walk, completion):
-            walk.notes += ("not escalated: the limit on tokens would cut any answer",)
+            walk.notes += (_stays(walk, "the limit on tokens would cut any answer"),)
             break
         higher = _asked_higher(walk, found, ways)
         if higher is None:
@@ -122,7 +122,7 @@ def _standing(checking: Checking) -> tuple[Walk, Completion]:
     flaw = flaw_of(theirs, last.parse)
     for walk, completion in reversed(checking.stood[:-1] if flaw else ()):
         if not flaw_of(completion, walk.parse):
-            _keep(walk, completion, f"not escalated: the answer of {theirs.model} {flaw}")
+            _keep(walk, completion, _stays(walk, f"the answer of {theirs.model} {flaw}"))
             return walk, completion
     return last, theirs
 
@@ -249,7 +249,7 @@ def _asked_higher(walk: Walk, found: Checked, ways: Ways) -> tuple[Walk, Complet
     except MmaiError as error:  # of a route: the prompt fits no model of the tier
         whys.append(said(str(error)))
     words = "; ".join(whys) or "no other model of a stronger tier is at hand"
-    _keep(walk, found.completion, f"not escalated: {words}", taken=bool(checking.failed))
+    _keep(walk, found.completion, _stays(walk, words), taken=bool(checking.failed))
     return None
 
 
@@ -334,6 +334,11 @@ def _take_back(walk: Walk, words: str) -> None:
         checking.retract(words)
     else:
         walk.run.tell(f"{words} …")
+
+
+def _stays(walk: Walk, why: str) -> str:
+    """A note on an answer that stands although it failed."""
+    return f"not escalated{' further' * bool(walk.route.escalated)}: {why}"
 
 
 def _keep(walk: Walk, completion: Completion, words: str, *, taken: bool = True) -> None:

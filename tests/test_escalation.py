@@ -166,6 +166,12 @@ def test_the_strongest_answer_stands_whatever_the_check_says(build):
     assert "check: 3 × 17 = 41 is wrong" in answer.footer()
 
 
+def test_where_an_escalated_answer_fails_too_and_nobody_is_left_it_is_not_escalated_further(build):
+    answer = build(medium=WRONG, large=CUT).ask("What is 3 * 17?", check=True)
+    assert answer.model == "medium"
+    assert answer.notes == ("not escalated further: large: RateLimit",)
+
+
 def test_a_call_goes_two_tiers_up_at_most(build):
     tiers = {f"t{n}": [name] for n, name in enumerate(PRICES)}
     engine = build(settings_of(tiers), other=WRONG, medium=WRONG)
