@@ -148,6 +148,7 @@ def test_what_only_sounds_like_a_refusal_is_none(text):
         ("Write an apology to my boss", "I'm sorry that I missed the meeting."),
         ("Translate 'I'm sorry, I can't help you' into Spanish", "Lo siento, no puedo ayudarte."),
         ("What is the German for sorry?", "Es tut mir leid."),
+        ("Wie sagt man 'sorry' auf Deutsch?", "Es tut mir leid."),
     ],
 )
 def test_an_apology_that_was_asked_for_is_no_refusal(prompt, text):
@@ -237,6 +238,8 @@ RIGHT = [
     "in binary 1 + 1 = 10",
     "the slogan 2 + 2 = 5",
     "not 3 × 4 = 13, that is wrong",
+    "11 + 3 = 2 on a 12-hour clock",
+    "On a clock, 10 + 5 = 3.",
 ]
 WRONG = [
     ("3 × 17 = 41", "3 × 17 = 41 is wrong"),
@@ -624,6 +627,7 @@ def test_going_round_in_circles_is_a_fault(text):
     [
         GOOD,
         "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 20,
+        "<svg>\n" + '<circle r="3"/>\n' * 8 + "</svg>",
         "Ha ha ha! That is a good one.",
         "\n".join(f"- item number {n} of the list" for n in range(40)),
         "-" * 500,

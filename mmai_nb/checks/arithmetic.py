@@ -53,7 +53,8 @@ _EQUALS = re.compile(r"(?<![=<>!:~≈])=(?!=)")
 
 _OTHER_RULES = re.compile(
     r"\bmod(?:ulo|ulus|ular)?\b|\\[bp]?mod\b|\\mathbb\{?Z|\bbase[- ]?\d|"
-    r"\b(?:binary|hexadecimal|octal|boolean|XOR|bitwise|one's complement)\b",
+    r"\b(?:binary|hexadecimal|octal|boolean|XOR|bitwise|one's complement|"
+    r"(?:12|24)-hour|on an? (?:12-hour |24-hour )?clock)\b",
     re.IGNORECASE,
 )
 _CALLED_WRONG = re.compile(

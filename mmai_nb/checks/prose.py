@@ -127,7 +127,7 @@ LONGEST_REFUSAL = 400
 
 _WRITING = re.compile(
     r"\b(?:write|draft|compose|rephrase|reword|reply|respond|say|(?:e-?)?mails?|letter|message|"
-    r"note|excuse|(?:german|french|spanish|italian|word|words) for|schreib\w*|écri\w+|escrib\w+)\b"
+    r"note|excuse|words? for|schreib\w*|écri\w+|escrib\w+)\b"
     r"|translat|übersetz|tradu[iczçs]",
     re.IGNORECASE,
 )
@@ -143,7 +143,8 @@ def refusal(text: str, prompt: str = "") -> Iterator[Finding]:
     if len(text) > LONGEST_REFUSAL or not _REFUSAL.search(text[:300].replace("’", "'").lstrip()):
         return
     asked = prompt[:5_000].replace("’", "'")
-    if not (_WRITING.search(asked) and _DECLINING.search(asked)):
+    to_write = _WRITING.search(asked) or names_a_language(asked)
+    if not (to_write and _DECLINING.search(asked)):
         yield Finding("refusal", "the model declines to answer")
 
 
@@ -170,7 +171,9 @@ def repetition(text: str, prompt: str = "") -> Iterator[Finding]:
     lines = Counter(
         line
         for raw in text[:100_000].split("\n")
-        if len(line := " ".join(raw.split())) >= 12 and line[0] != "|" and re.search(r"\w{3}", line)
+        if len(line := " ".join(raw.split())) >= 12
+        and line[0] not in "|<"
+        and re.search(r"\w{3}", line)
     )
     if lines:
         line, count = lines.most_common(1)[0]
