@@ -18,7 +18,7 @@ LOAD = f"""
 %load_ext mmai_nb
 import mmai_nb as ai
 from mmai_nb.offline import DemoServer
-server = DemoServer(chunk_delay=0.005)
+server = DemoServer(chunk_delay=0.02)
 spec = {{"model": "demo-small", "base_url": server.base_url, "api_key_env": "MMAI_DEMO_KEY"}}
 spec |= {{"input_price": 1, "output_price": 2}}
 ai.configure(models={{name: spec for name in {NAMES}}}, **{{"cache.enabled": False}})
