@@ -232,10 +232,12 @@ class Engine(Resources):
                 return route
             return self._route(asked, other)
 
+        anyone = replace(request, model="auto", tier=None)
         known = Known(
             kept=lambda spec: reads and has_kept(self.cache, question, spec, parser_of(request)),
             is_resting=self.is_resting,
             key_state=self.key_state,
+            money=outlook(self.purse_for(request), anyone, settings),
             turned=turned,
             prefer=preference(request, settings),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from .dial import PREFERENCES, tier_at
 from .plan_page import page_html, page_text
 from .pricing import context_window, price
-from .records import Choice, Estimate, Request, Route, Usage
+from .records import Choice, Estimate, Outlook, Request, Route, Usage
 from .settings import ModelSpec, Settings
 from .tokens import estimate_messages
 
@@ -48,6 +48,7 @@ class Known:
         key_state: whether a model's key is there, in words.
         turned: the route with another turn of the cost dial.
         prefer: the turn that is in force.
+        money: what the budgets leave; None where there are none.
     """
 
     kept: Callable[[ModelSpec], bool]
@@ -55,6 +56,7 @@ class Known:
     key_state: Callable[[ModelSpec], str]
     turned: Callable[[str | float | None], Route]
     prefer: str | float | None = None
+    money: Outlook | None = None
 
 
 def plan_of(route: Route, request: Request, settings: Settings, known: Known) -> Plan:
@@ -111,13 +113,23 @@ def _estimates(route: Route, request: Request, settings: Settings, known: Known)
 
 def _note(spec: ModelSpec, known: Known, *, small: bool) -> str:
     key = known.key_state(spec)
+    kept = known.kept(spec)
     notes = (
-        "cached: free" if known.kept(spec) else "",
+        "cached: free" if kept else "",
+        "" if kept or _is_payable(spec, known.money) else "refused by a budget",
         "too small" if small else "",
         "resting after failures" if known.is_resting(spec) else "",
         f"key {key}" if key.startswith("missing") else "",
     )
     return ", ".join(filter(None, notes))
+
+
+def _is_payable(spec: ModelSpec, money: Outlook | None) -> bool:
+    """Whether the budgets leave enough for a model; one without a price cannot be held to them."""
+    if money is None or spec.name not in money.needs:
+        return True
+    need = money.needs[spec.name]
+    return need is not None and need <= money.left
 
 
 def _choices(

@@ -110,6 +110,23 @@ def test_a_model_that_rests_is_noted(tmp_path):
     assert "left out   small: resting after failures" in str(found)
 
 
+def test_a_model_that_a_budget_refuses_is_noted(tmp_path):
+    engine = engine_of(tmp_path, budget={"call": 0.0001})
+    notes = {e.model: e.note for e in plan(engine, "hello").estimates}
+    assert notes == {"small": "", "large": "refused by a budget"}
+    assert {e.note for e in plan(engine, "hello", model="large").estimates if e.place} == {
+        "refused by a budget"
+    }
+
+
+def test_a_model_without_a_price_is_refused_by_any_budget(tmp_path):
+    models = {"small": {"base_url": URL}, "large": {"base_url": URL, "context_window": 9_000}}
+    engine = engine_of(tmp_path, budget={"day": 5}, models=models)
+    assert {e.note for e in plan(engine, "hello").estimates} == {"refused by a budget"}
+    engine.configure({"budget.day": None})
+    assert {e.note for e in plan(engine, "hello").estimates} == {""}
+
+
 def test_nothing_is_asked_and_nothing_recorded(engine):
     plan(engine)
     assert engine._call.calls == []
@@ -246,6 +263,13 @@ def test_no_prompt_at_all_is_told_how_it_goes(play):
     shown = play("%ai route")
     assert not shown.ok
     assert "%ai route [-v] TEXT" in shown.text
+
+
+@pytest.mark.parametrize("line", ["--prefer 1 hello", "-v -v hello", "-m large hello"])
+def test_an_option_that_route_does_not_take_is_no_prompt(play, line):
+    shown = play(f"%ai route {line}")
+    assert not shown.ok
+    assert "%%ai --dry-run takes options" in shown.text
 
 
 def test_control_characters_of_a_prompt_do_not_reach_the_page(engine):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from ..engine import Engine
-from ..errors import MmaiError
+from ..errors import MmaiError, OptionError
 from ..options import make_request
 from ..planning import Plan
 from .page import Command, Page
@@ -22,6 +23,10 @@ def _route(rest: str, engine: EngineGetter) -> Command | None:
         return None
 
     def run() -> Plan:
+        if re.match(r"--?[a-z]", text):
+            raise OptionError(
+                "%ai route takes TEXT, and -v before it: %%ai --dry-run takes options"
+            )
         asked = make_request(text, engine().settings)
         return replace(engine().route(asked.request), everything=text != rest)
 
