@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -17,6 +18,9 @@ __all__ = ["assessed", "compared", "flaw_of", "said"]
 
 MOST_REASONS = 5
 """Findings that are told of one answer."""
+
+_WHERE_IT_IS = re.compile(r"; (?:see|its text is in) error\.raw$")
+"""Said to who catches an error; of an answer that went up there is none."""
 
 LONGEST_REASON = 120
 """Characters of a reason; it may quote the answer."""
@@ -79,7 +83,7 @@ def _misfit(parse: Parse | None, completion: Completion) -> str:
     try:
         _ = None if parse is None else parse(completion)
     except SchemaMismatchError as error:
-        return str(error)
+        return _WHERE_IT_IS.sub("", str(error))
     return ""
 
 

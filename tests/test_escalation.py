@@ -463,6 +463,7 @@ def test_a_schema_that_is_missed_goes_up_before_it_raises(build):
     answer = build(small="none", medium='{"name": "Oslo"}').ask("a town", schema=Town, check=True)
     assert answer.parsed == Town(name="Oslo")
     assert answer.model == "medium"
+    assert answer.checks[0].reasons == ("the answer holds no JSON: 'none'",)
 
 
 def test_only_the_last_miss_raises(build):

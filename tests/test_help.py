@@ -116,6 +116,14 @@ def test_an_unknown_topic_is_one_line_with_the_nearest(fresh, topic, says):
     assert fresh.call.calls == []
 
 
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [("prefer", "the cost dial"), ("--prefer", "the cost dial"), ("check", "--check agree also")],
+)
+def test_an_option_has_the_page_it_stands_on(fresh, word, says):
+    assert says in fresh(f"%ai help {word}").value
+
+
 def test_a_sentence_that_begins_with_help_is_a_question(fresh):
     fresh("%ai help me sort a list")
     assert fresh.call.calls[0][0].prompt == "help me sort a list"

@@ -34,8 +34,9 @@ def help_page(topic: str, families: Families, options: str) -> Page:
     for sub in commands:
         if topic in (sub.name, *sub.names):
             return Page(_on_command(sub))
-    if topic in TOPICS:
-        return Page(TOPICS[topic](options))
+    page = TOPICS.get(STANDS_ON.get(topic.lstrip("-"), topic))
+    if page is not None:
+        return Page(page(options))
     known = [*TOPICS, *(name for sub in commands for name in (sub.name, *sub.names))]
     hint = nearest(topic, known) or f"; topics are {', '.join(TOPICS)} and the commands"
     raise OptionError(f"no help on {shown(topic)}{hint}")
@@ -234,3 +235,6 @@ TOPICS: Mapping[str, Callable[[str], str]] = {
     "checks": _checks,
 }
 """Pages that are no command's, by topic; each takes the options of `%%ai`."""
+
+STANDS_ON = {"prefer": "tiers", "dial": "tiers", "check": "checks"}
+"""What a page is about beside its own name: options, settings."""
