@@ -40,9 +40,7 @@ _MEANT_WRONG = re.compile(
     r"\b(?:is|are) (?:wrong|broken|invalid|malformed|not (?:valid|allowed))\b|[❌✗✘]",
     re.IGNORECASE,
 )
-_MARKED_WRONG = re.compile(
-    r"#[^\n]*(?:\b(?:wrong|bad|broken|invalid|SyntaxError)\b|[❌✗✘])", re.IGNORECASE
-)
+_MARKED_WRONG = re.compile(r"\b(?:wrong|bad|broken|invalid|SyntaxError)\b|[❌✗✘]", re.IGNORECASE)
 _MEANT_RIGHT = re.compile(r"\b(?:fix\w*|correct\w*|right|working|instead)\b", re.IGNORECASE)
 _INSTALLS = re.compile(r"\b(?:pip3?|conda|mamba|uv|poetry|apt(?:-get)?) +(?:install|add)\b")
 _NEWER = re.compile(r"^[ \t]*(?:type +\w+.*=|(?:async +)?def +\w+\[|class +\w+\[)", re.MULTILINE)
@@ -85,7 +83,8 @@ def _is_shown_as_wrong(code: str, text: str, prompt: str) -> bool:
     if _MEANT_RIGHT.search(lead):
         return False
     around = f"{before}\n{after}".replace("’", "'")
-    told = _MEANT_WRONG.search(around) or _MARKED_WRONG.search(code)
+    comments = "\n".join(line.partition("#")[2] for line in code.split("\n"))
+    told = _MEANT_WRONG.search(around) or _MARKED_WRONG.search(comments)
     return bool(told) or code.strip() in prompt
 
 
