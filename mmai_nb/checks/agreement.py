@@ -47,12 +47,70 @@ def agree(first: str, second: str, prompt: str) -> bool | None:
         return _same(choice_named(first, prompt), choice_named(second, prompt))
     data = _data(first), _data(second)
     if data != (None, None):
-        return None if None in data else _equal(*data)
-    for compare in (_same_code, _same_word, _same_number, _same_phrase):
-        verdict = compare(first, second, prompt)
-        if verdict is not None:
-            return verdict
-    return None
+        verdict = None if None in data else _equal(*data)
+    else:
+        first, second = _bare(first), _bare(second)
+        verdicts = (compare(first, second, prompt) for compare in _COMPARISONS)
+        verdict = next((found for found in verdicts if found is not None), None)
+    return None if verdict is False and _may_differ(first, second, prompt) else verdict
+
+
+_ASIDE = re.compile(r"\([^()\n]{0,200}\)\W{0,3}$")
+_BASE = re.compile(r"\b0[xbo](?=[\da-fA-F]{1,40}\b)")
+
+
+def _bare(text: str) -> str:
+    """An answer without what stands in brackets behind it: 120 minutes (2 × 60). FF for 0xFF."""
+    text = text.rstrip()
+    end = _ASIDE.sub("", text[-250:])
+    bare = text[:-250] + end
+    return _BASE.sub("", bare if re.search(r"\w", bare) else text)
+
+
+_FREE = re.compile(
+    r"\b(?:random|fictional|fictitious|dummy|made[- ]up|invent\w*|imagine|synonyms?|greet\w*|"
+    r"name (?:a|an|any|one|some)|names? for|say (?:hi|hello|something))\b",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(
+    r"\b(?:about|around|approximately|roughly|nearly|almost|circa|ca\.|over|etwa|ungefähr|rund)\b|[≈~]",
+    re.IGNORECASE,
+)
+_FORMS = (
+    re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}\b"),
+    re.compile(r"\b\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b"),
+    re.compile(r"\b\d{1,2}:\d{2}\b(?! ?[ap]\.?m)", re.IGNORECASE),
+    re.compile(r"\d ?[ap]\.?m\b", re.IGNORECASE),
+    re.compile(
+        r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]{0,6}\b", re.IGNORECASE
+    ),
+)
+"""Ways to write a date or a time: in two of them, the same looks different."""
+
+
+def _may_differ(first: str, second: str, prompt: str) -> bool:
+    """Whether two answers that differ may both be right: one of many, or told in another way."""
+    if _FREE.search(prompt[:20_000]) or _is_code(first) or _is_code(second):
+        return True
+    forms = [[bool(form.search(text[-400:])) for form in _FORMS] for text in (first, second)]
+    return forms[0] != forms[1] or _are_about_the_same(first, second)
+
+
+def _is_code(text: str) -> bool:
+    """Whether an answer is an expression in backticks: another may do the same."""
+    found = re.fullmatch(r"\W{0,3}`([^`\n]{1,400})`\W{0,3}", text.strip())
+    return found is not None and not re.fullmatch(r"[\w. -]+", found[1])
+
+
+def _are_about_the_same(first: str, second: str) -> bool:
+    """Whether one is an estimate that the other is no more than 5 % off."""
+    if not (_ABOUT.search(first[-400:]) or _ABOUT.search(second[-400:])):
+        return False
+    one, two = final_number(first, True), final_number(second, True)
+    if one is None or two is None or one.unit != two.unit:
+        return False
+    a, b = one.value * one.factor, two.value * two.factor
+    return math.isclose(a, b, rel_tol=0.05)
 
 
 def _same(one: object, two: object) -> bool | None:
@@ -155,6 +213,27 @@ def _yes_or_no(text: str) -> bool | None:
     return word[1] in _YES
 
 
+_TIME_ASKED = re.compile(r"\bwhat time\b|\bwhen\b|\bo'clock\b|\bUhr\b", re.IGNORECASE)
+_CLOCK = re.compile(r"\b(\d{1,2}):(\d{2})(?: ?([ap])\.?m\b\.?)?\W{0,9}$", re.IGNORECASE)
+
+
+def _same_time(first: str, second: str, prompt: str) -> bool | None:
+    """The times of day at their ends, where one was asked for; 3:30 may be 15:30."""
+    asked = _TIME_ASKED.search(prompt[-2_000:])
+    one, two = _CLOCK.search(first[-60:]), _CLOCK.search(second[-60:])
+    if not asked or one is None or two is None:
+        return None
+    apart = _minutes(one) - _minutes(two)
+    return not apart or (apart % 720 == 0 and not (one[3] and two[3]))
+
+
+def _minutes(clock: re.Match[str]) -> int:
+    """Since midnight."""
+    half = (clock[3] or "").lower()
+    hour = int(clock[1]) % 12 + 12 * (half == "p") if half else int(clock[1])
+    return 60 * hour + int(clock[2])
+
+
 def _same_number(first: str, second: str, prompt: str) -> bool | None:
     """The final numbers, where the prompt asks for one or both answers state one.
 
@@ -206,9 +285,20 @@ def _same_phrase(first: str, second: str, prompt: str) -> bool | None:
         return None
     if any(two[at : at + len(one)] == one for at in range(len(two) - len(one) + 1)):
         return True
+    short, long = sorted(("".join(one), "".join(two)), key=len)
+    if not short.isascii() and short in long:
+        return True  # words without spaces between them: 东京, 东京都
     return False if len(two) <= 3 and not _OPEN.search(prompt[:20_000]) else None
 
 
 def _phrase(text: str) -> list[str]:
     text = _ARTICLES.sub(" ", _OPENINGS.sub("", _plain(text[:400]))) if len(text) <= 400 else ""
-    return re.findall(r"[\w%°]+(?:[.'’-]\w+)*", text)
+    words = re.findall(r"[\w%°]+(?:[.'’-]\w+)*", text)
+    return [_DIGITS.get(word, word) for word in words]
+
+
+_NUMERALS = "zero one two three four five six seven eight nine ten eleven twelve"
+_DIGITS = {word: str(number) for number, word in enumerate(_NUMERALS.split())}
+
+_COMPARISONS = (_same_code, _same_word, _same_time, _same_number, _same_phrase)
+"""Each gives True, False, or None where it has nothing to compare; the first that has decides."""
