@@ -316,9 +316,15 @@ def _usd(name: str, value: Any) -> Decimal | None:
 
 def _prefer(value: Any) -> str | float | None:
     try:
-        return checked_prefer(value)
+        made = checked_prefer(value)
     except ValueError as error:
         raise OptionError(f"prefer = {shown(value)}: {error}") from None
+    if made is None and value is not None:
+        raise OptionError(
+            f"prefer = {shown(value)} is no turn for one call: leave it out, or name a tier; "
+            "%ai config prefer None sets the dial back for all"
+        )
+    return made
 
 
 def _check(value: Any) -> Check | None:

@@ -518,6 +518,8 @@ def test_names_that_exist_nowhere_are_told(code, words):
         "lambda a: a",
         "class A(Exception):\n    def m(self): return A",
         "global g\ng = 1\nprint(g)",
+        "print(_, _3, _i, _i3, Out[1])",
+        "class A:\n    def m(self): return __class__",
     ],
 )
 def test_names_that_exist_are_no_fault(code):

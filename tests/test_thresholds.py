@@ -266,6 +266,14 @@ def test_a_wrong_turn_of_one_call_is_refused_before_anything_is_sent(engine):
     assert engine._call.calls == []
 
 
+@pytest.mark.parametrize("typed", ["none", "None", ""])
+def test_one_call_cannot_set_the_dial_back(engine, typed):
+    engine.configure({"prefer": 1})
+    with pytest.raises(OptionError, match="is no turn for one call"):
+        engine.ask("hi", prefer=typed)
+    assert engine._call.calls == []
+
+
 # beside a calibration
 
 

@@ -44,7 +44,9 @@ _MARKED_WRONG = re.compile(r"\b(?:wrong|bad|broken|invalid|SyntaxError)\b|[‚ùå‚ú
 _MEANT_RIGHT = re.compile(r"\b(?:fix\w*|correct\w*|right|working|instead)\b", re.IGNORECASE)
 _INSTALLS = re.compile(r"\b(?:pip3?|conda|mamba|uv|poetry|apt(?:-get)?) +(?:install|add)\b")
 _NEWER = re.compile(r"^[ \t]*(?:type +\w+.*=|(?:async +)?def +\w+\[|class +\w+\[)", re.MULTILINE)
-_NOTEBOOK = ("__file__", "get_ipython", "display", "In", "Out", "exit", "quit", "_", "__", "___")
+_NOTEBOOK = ("__file__", "__class__", "get_ipython", "display", "In", "Out", "exit", "quit")
+_EARLIER = re.compile(r"_{1,3}|_\d+|_i{1,3}|_i\d+")
+"""IPython's names for earlier cells and their values."""
 _PYTHON = ("python", "py", "python3", "ipython", "pycon")
 
 
@@ -115,7 +117,7 @@ def unknown_names(
     if missing and not _INSTALLS.search(text):
         yield Finding("names", f"it imports {_listed(missing)}, which is not installed")
     known = {*seen.bound, *namespace, *dir(builtins), *_NOTEBOOK}
-    unknown = [name for name in seen.used if name not in known]
+    unknown = [name for name in seen.used if name not in known and not _EARLIER.fullmatch(name)]
     if unknown:
         yield Finding("names", f"it uses {_listed(unknown)}, which is not defined")
 
