@@ -320,12 +320,17 @@ def _check_trust(project: Source, given: Mapping[str, Any]) -> None:
 
 def _check_dial(project: Source, yours: Any) -> None:
     """A project may turn the cost dial where you have not, and down where you have."""
-    theirs = most = None
-    with suppress(ValueError):  # what is wrong is told with all else that is
-        theirs, most = checked_prefer(project.data.get("prefer")), checked_prefer(yours)
-    if theirs is not None and most is not None and share_of(theirs) > share_of(most):
+    given = project.data.get("prefer")
+    try:
+        theirs, most = checked_prefer(given), checked_prefer(yours)
+    except ValueError:
+        return  # what is wrong is told with all else that is
+    if given is None or most is None:
+        return
+    if theirs is None or share_of(theirs) > share_of(most):
         place = project.place(("prefer",))
-        raise _wrong(f"{place}: a project may turn prefer below {most}, not up to {theirs}")
+        wish = "set it back" if theirs is None else f"up to {theirs}"
+        raise _wrong(f"{place}: a project may turn prefer below {most}, not {wish}")
 
 
 def _check_lower(project: Source, yours: Any) -> None:

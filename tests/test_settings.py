@@ -239,6 +239,11 @@ def test_a_project_may_not_turn_the_cost_dial_up(home):
     assert "mmai_nb.toml:2: a project may turn prefer below cheap, not up to 0.2" in said
 
 
+def test_a_project_cannot_set_your_dial_back(home):
+    assert "below cheap, not set it back" in home.error('prefer = "cheap"', 'prefer = "none"')
+    assert home.load("", 'prefer = "none"').prefer is None
+
+
 @pytest.mark.parametrize("value", ['"cheep"', "2", "true", "[]"])
 def test_a_wrong_turn_of_a_projects_dial_is_told_as_wrong(home, value):
     assert "must be cheap, balanced, quality" in home.error("prefer = 0.1", f"prefer = {value}")
