@@ -385,11 +385,10 @@ class Engine(Resources):
             terms=walk.purse.terms,
         )
         fetched = fetch(refresh=request.refresh)
-        completion = read_entry(fetched.value)
-        unfit = fetched.how == "hit" and completion and not may_be_kept(completion, walk.parse)
-        if completion is None or unfit:  # an entry of another shape: overwritten
-            fetched = fetch(refresh=True)
-            completion = Completion.from_json(fetched.value)
+        kept = read_entry(fetched.value) if fetched.how == "hit" else None
+        if fetched.how == "hit" and not (kept and may_be_kept(kept, walk.parse)):
+            fetched = fetch(refresh=True)  # an entry of another shape: overwritten
+        completion = kept if kept and fetched.how == "hit" else Completion.from_json(fetched.value)
         if fetched.how == "paid":
             return completion
         if not run.shown:  # a hit, or the payer did not stream

@@ -248,7 +248,8 @@ def _asked_higher(walk: Walk, found: Checked, ways: Ways) -> tuple[Walk, Complet
                 return higher, completion
     except MmaiError as error:  # of a route: the prompt fits no model of the tier
         whys.append(said(str(error)))
-    words = "; ".join(whys) or "no other model of a stronger tier is at hand"
+    none = "no time is left" if run.left <= 0 else "no other model of a stronger tier is at hand"
+    words = "; ".join(whys) or none
     _keep(walk, found.completion, _stays(walk, words), taken=bool(checking.failed))
     return None
 

@@ -122,6 +122,14 @@ def test_an_answer_that_is_not_whole_is_not_kept(build, reason):
     assert engine.ask("hi").text == "whole"
 
 
+@pytest.mark.parametrize("cache", [True, False])
+def test_an_answer_without_text_is_paid_once_and_not_kept(build, cache):
+    engine, _call = build("", "fine")
+    assert engine.ask("hi", cache=cache) == ""
+    assert len(engine.costs()) == 1
+    assert engine.ask("hi", cache=cache) == "fine"
+
+
 def test_errors_are_not_kept(build):
     engine, _call = build(BadRequestError("400"), "fine")
     with pytest.raises(BadRequestError):

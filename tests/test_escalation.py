@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -398,6 +399,19 @@ def test_forgetting_an_escalated_answer_forgets_the_stronger_one(build):
     forget_answer(engine.cache, engine.ask("What is 3 * 17?", check=True))
     engine.ask("What is 3 * 17?", check=True)
     assert asked(engine) == ["small", "medium", "medium"]
+
+
+def test_where_the_calls_time_is_over_the_cheap_answer_stands_and_says_so(build):
+    class Slow(ByModel):
+        def __call__(self, request: Any, spec: Any, on_text: Any) -> Completion:
+            time.sleep(0.02)
+            return super().__call__(request, spec, on_text)
+
+    engine = build()
+    engine._call = Slow(small=WRONG, medium=RIGHT)
+    answer = engine.ask("What is 3 * 17?", check=True, timeout=0.01)
+    assert answer.notes == ("not escalated: no time is left",)
+    assert engine._call.asked == ["small"]
 
 
 # -- text while it comes
