@@ -63,6 +63,11 @@ WORD_SPREAD = 0.5
 FREE = 1e3
 """The same for what is not drawn to 0."""
 MOST_LEVEL = 1.5
+STEP = 0.5
+"""How far, before the logistic, the level may fall beyond the hardest prompts with a vote."""
+FEWEST_NEAR = 10
+NEAREST = 0.2
+"""What share of the votes, those nearest to a bound, must agree that it is off, and their least."""
 LEAST_SCALE, MOST_SCALE = -0.9, 0.5
 """What no number of votes moves them beyond."""
 SMALLEST_WORD = 0.005
@@ -211,7 +216,8 @@ def _level(
     """How much more often than the score says a tier fails, and the bounds after the first.
 
     The first bound is how much risk the user takes, and stays. The others say how much more the
-    tiers above the first can do; votes on their answers tell that.
+    tiers above the first can do; votes on their answers tell that. Good answers to easy prompts
+    say little of hard ones: see `_supported`.
     """
     import numpy as np
 
@@ -228,7 +234,27 @@ def _level(
     bounds = [float(up_to[0])]
     for cut, moved in zip(cuts[1:], found[1:], strict=True):
         bounds.append(max(bounds[-1] + 0.01, min(0.99, round(logistic(cut + float(moved)), 2))))
-    return float(found[0]), (*bounds, 1.0) if max(bounds) < 1 else tuple(map(float, up_to))
+    level = _supported(float(found[0]), ahead - cuts[0], failed, up_to[0])
+    return level, (*bounds, 1.0) if max(bounds) < 1 else tuple(map(float, up_to))
+
+
+def _supported(level: float, beyond: Floats, failed: Floats, risk: float) -> float:
+    """The level as far as the votes near the bound bear it out.
+
+    Args:
+        level: how much more often than the score says a tier fails.
+        beyond: how far the prompt of each vote is above its bound, before the logistic.
+        failed: 1 where its answer was not good enough.
+        risk: how often answers to prompts at the bound may fail.
+    """
+    import numpy as np
+
+    nearest = np.argsort(np.abs(beyond), kind="stable")
+    fails = float(failed[nearest[: max(FEWEST_NEAR, int(NEAREST * len(nearest)))]].mean())
+    if (fails >= risk) != (level > 0):
+        return 0.0
+    reached = max(0.0, float(np.quantile(beyond, 0.9)))
+    return max(level, -reached - STEP)
 
 
 def _regression(columns: Floats, ahead: Floats, target: Floats, spread: Floats) -> Floats:

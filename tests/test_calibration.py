@@ -97,6 +97,27 @@ class TestAllTheSame:
         assert abs(made.level) < 1.5
 
 
+class TestReach:
+    """The router sends easy prompts alone to the cheap tier, so most votes on it are of those."""
+
+    def test_good_answers_to_easy_prompts_do_not_send_hard_ones_to_the_cheap_tier(self):
+        votes = [
+            label(f"What is the capital of {'x ' * (n % 9)}?", enough=True) for n in range(300)
+        ]
+        assert -0.5 <= fit(votes, TWO).level < 0
+
+    def test_good_answers_to_hard_prompts_do(self):
+        hard = "Prove that {}the mean minimises the squared error, and explain why."
+        votes = [label(hard.format("x " * (n % 9)), enough=True) for n in range(300)]
+        assert fit(votes, TWO).level < -1
+
+    def test_poor_answers_near_the_bound_keep_it_where_good_ones_are_far_from_it(self):
+        easy = [label(f"Hi {'x ' * (n % 9)}", enough=True) for n in range(200)]
+        near = [label(f"Explain {'x ' * (n % 9)}", enough=n % 2 == 0) for n in range(60)]
+        assert fit(easy, TWO).level < 0
+        assert fit([*easy, *near], TWO).level == 0
+
+
 class TestHelps:
     def test_a_user_whose_words_tell_is_understood(self):
         made, figures = calibrate(a_user(200), TWO)
