@@ -35,6 +35,9 @@ __all__ = ["ACTIONS", "Outcome", "Report", "act"]
 MOST_CALLS = 1_000
 """Past calls over which the expected cost is summed."""
 
+LEAST_GOOD = 0.1
+"""With a lower share of good votes, they were cast where something went wrong, and only there."""
+
 _PRE_STYLE = "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace)"
 
 
@@ -161,7 +164,8 @@ def _fit(engine: Resources, settings: Settings, *, force: bool = False) -> Repor
         figures=figures,
     )
     outcome = _outcome(engine, settings, in_force, made)
-    saved = force or figures.helps
+    reason = _against(figures, found)
+    saved = force or not reason
     would = () if saved else ("what it would do:",)
     moves = (*would, *_moves(made, settings), *_cost(outcome))
     lines = [*counted, "", *_table(figures), "", *moves, ""]
@@ -171,11 +175,22 @@ def _fit(engine: Resources, settings: Settings, *, force: bool = False) -> Repor
         lines.append(f"in force, and kept in {short_path(learned.path)}")
         lines.append("%ai calibrate undo takes it back, %ai calibrate show tells it again")
     else:
-        wrong = figures.sends_wrong
-        why = "fewer would go to the right tier" if wrong else "not sure enough that it helps"
-        lines.append(f"{why}, so nothing has changed: vote on more answers,")
-        lines.append("or %ai calibrate force puts it in force all the same")
+        lines += [reason, "or %ai calibrate force puts it in force all the same"]
     return Report(made if saved else in_force, tuple(lines), figures, found, outcome, saved)
+
+
+def _against(figures: Figures, found: Taught) -> str:
+    """Why a calibration is not put in force; "" where nothing speaks against it."""
+    if found.good < LEAST_GOOD * found.judged:
+        return (
+            "nearly all of these votes are poor, and nobody knows how many answers were good, so\n"
+            "nothing has changed: say %ai good of those that were,"
+        )
+    if figures.sends_wrong:
+        return "fewer would go to the right tier, so nothing has changed: vote on more answers,"
+    if not figures.helps:
+        return "not sure enough that it helps, so nothing has changed: vote on more answers,"
+    return ""
 
 
 def _force(engine: Resources, settings: Settings) -> Report:

@@ -87,6 +87,11 @@ class Taught:
         return sum(label.enough is not None for label in self.labels)
 
     @property
+    def good(self) -> int:
+        """How many of those say that it was."""
+        return sum(label.enough is True for label in self.labels)
+
+    @property
     def pairs(self) -> int:
         """How many labels come of two answers to the same prompt."""
         return sum(label.gain is not None for label in self.labels)

@@ -76,9 +76,21 @@ class TestFit:
 
     def test_a_user_whom_it_serves_badly_goes_to_it_less_often(self, engine):
         before = ai.route(QUICK.format("Peru")).complexity.score
+        vote_often(count=6)
         vote_often(quick="poor", tricky="poor")
         assert ai.calibrate().saved
         assert ai.route(QUICK.format("Peru")).complexity.score > before
+
+    def test_who_votes_only_where_something_went_wrong_does_not_pay_more_for_all(self, engine):
+        for number in range(25):
+            ai.ask(QUICK.format(f"land {number} {'x ' * number}"), tier="simple")
+            ai.escalate()
+            ai.vote("good")
+        report = ai.calibrate()
+        assert not report.saved
+        assert report.figures.helps
+        assert "nearly all of these votes are poor" in repr(report)
+        assert ai.calibrate("force").saved
 
     def test_the_route_says_that_votes_moved_the_score(self, engine):
         vote_often()
