@@ -6,6 +6,7 @@ This module opens no file; pandas is imported only when a frame is made.
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ __all__ = [
     "context_of",
     "delete",
     "fetch",
+    "forget_words",
     "frame",
     "hits",
     "include",
@@ -345,3 +347,29 @@ def delete(db: sqlite3.Connection, numbers: Iterable[int], calls: Iterable[str] 
         "UNION SELECT message.before FROM message JOIN used USING(id)) "
         "DELETE FROM message WHERE id NOT IN (SELECT id FROM used)"
     )
+
+
+def forget_words(db: sqlite3.Connection, calls: Iterable[str], keys: Iterable[str]) -> None:
+    """Take the numbers of words out of votes on these calls, or on answers kept under these keys.
+
+    Who guesses what a deleted prompt said could hold the guess against them.
+    """
+    gone, kept = set(calls), set(keys)
+    rows = db.execute(
+        "SELECT id, call_id, data FROM vote WHERE instr(data, '\"words\"')"
+    ).fetchall()
+    for number, call_id, text in rows:
+        try:
+            data = json.loads(text)
+            judged = {call_id, *data.get("call_ids", ())}
+        except (AttributeError, TypeError, ValueError, RecursionError):
+            continue
+        if judged & gone or any(kept & _keys(db, call) for call in judged):
+            data.pop("words", None)
+            db.execute("UPDATE vote SET data = ? WHERE id = ?", (json.dumps(data), number))
+
+
+def _keys(db: sqlite3.Connection, call: object) -> set[str]:
+    """Under which keys the answer of a call is cached."""
+    found = db.execute("SELECT cache_key FROM attempt WHERE call_id = ?", (str(call),))
+    return {key for (key,) in found if key is not None}

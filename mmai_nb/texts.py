@@ -263,6 +263,8 @@ class Texts:
     def delete(self, found: DataFrame) -> Deleted:
         """Delete exchanges for good: their texts, the index of words, and all traces of both.
 
+        Votes on them stay, without the numbers of their words.
+
         Args:
             found: what `frame` gave.
 
@@ -274,15 +276,20 @@ class Texts:
             if one.call_id in calls:
                 with suppress(ValueError):  # written just now by another thread
                     self._waiting.remove(one)
-        wiped = self.ledger.path is None or self._delete(
-            [int(number) for number in found["id"].dropna()],
-            [str(call) for call in found["call_id"][found["id"].isna()]],
-        )
+        wiped = self.ledger.path is None or self._delete(found)
         return Deleted(len(found), tuple(found["cache_key"].dropna()), wiped)
 
-    def _delete(self, numbers: Sequence[int], calls: Sequence[str]) -> bool:
+    def _delete(self, found: DataFrame) -> bool:
+        numbers = [int(number) for number in found["id"].dropna()]
+        waiting = [str(call) for call in found["call_id"][found["id"].isna()]]
+        calls, keys = map(str, found["call_id"].dropna()), map(str, found["cache_key"].dropna())
+
+        def action(db: sqlite3.Connection) -> None:
+            exchanges.delete(db, numbers, waiting)
+            exchanges.forget_words(db, calls, keys)
+
         try:
-            self.ledger.change(lambda db: exchanges.delete(db, numbers, calls), PATIENCE_TO_DELETE)
+            self.ledger.change(action, PATIENCE_TO_DELETE)
         except TROUBLES as error:
             raise MmaiError(
                 f"nothing was deleted, the ledger cannot be written to: {error}"[:200]

@@ -1,7 +1,8 @@
 """What a vote carries, and what votes tell of the tiers: labels to calibrate by.
 
 A vote holds numbers, never text: the prompt's signals and, where prompts are kept anyway
-(`log_text`), the numbers of its words. So votes outlive a deleted history and leak nothing of it.
+(`log_text`), the numbers of its words. Votes outlive a deleted history, but the numbers of words go
+with it: a guess at what was asked could be held against them.
 
 Each answer stands for the cheapest tier that begins with its model. "good" and "poor" say of that
 tier whether it was good enough; one on the strongest tier says nothing, since there is no other way

@@ -7,6 +7,7 @@ import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from support.scripted import USAGE, Scripted, settings_of
 from traitlets.config import Config
 
 import mmai_nb as ai
+from mmai_nb import feedback
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import (
@@ -504,6 +506,35 @@ def test_deleted_means_gone_but_for_the_cache_unless_that_is_meant_too(engine, c
     assert [w in cached for w in (b"canary-one", b"canary-two", b"canary-three")] == [1, 0, 1]
     assert engine.ask("prompt 1", model="small").cache_hit
     assert not engine.ask("prompt 2", model="small").cache_hit
+
+
+def test_votes_on_a_deleted_prompt_keep_no_numbers_of_its_words(engine, run):
+    """Else who guesses what it said could check the guess against them."""
+    vote = partial(feedback.vote, engine, "good")
+    engine.ask("a secret plan", model="small")
+    vote(engine.ask("a secret plan", model="small"))  # of the cache: a call of its own
+    vote(engine.ask("an open one", model="small"))
+    both = engine.compare("a rival plan", ["small", "large"])
+    both.start()
+    both.wait().vote("tie")
+    run("%ai history delete -q rival --yes")
+    run("%ai history delete -q secret --yes")
+    kept = [(data.get("winner"), "words" in data) for *_, data in engine.ledger.votes()]
+    assert kept == [(None, False), (None, True), ("tie", False)]
+
+
+def test_a_damaged_vote_does_not_keep_a_prompt_from_being_deleted(engine, run):
+    engine.ask("hi")
+    for text in (
+        '["words"]',
+        '{"words": [1], "call_ids": 3}',
+        '{"words": [1], "call_ids": [[]]}',
+        "{",
+    ):
+        engine.ledger.change(
+            lambda db, text=text: db.execute("INSERT INTO vote(ts, data) VALUES(1, ?)", (text,))
+        )
+    assert run("%ai history purge --yes").startswith("1 exchange deleted")
 
 
 def test_deleting_by_words_and_purging(engine, run):

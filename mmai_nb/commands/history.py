@@ -328,7 +328,8 @@ not, and no character has a meaning of its own. --tag takes a tag, -m a part of 
     %ai history 1
 
 Deleting tells what would go, and does it with --yes. The cache keeps its own copy of the answer;
---cache removes that as well.
+--cache removes that as well. What you said of answers, as with %ai good, stays with counts such as
+how long the prompt was, and without anything of its words.
 
     %ai history delete 1
 

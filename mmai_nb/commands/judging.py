@@ -47,9 +47,11 @@ def _calibrate_words(before: Sequence[str], engine: EngineGetter) -> Iterable[st
 _ASKED = "    %ai What is the capital of Norway?\n\n"
 _VOTE_HELP = """
 
-It is kept in the ledger, without any text, and %ai calibrate learns from such votes. A second word
-on the same answer replaces the first. In Python it is ai.vote("{word}"); of an earlier answer,
-ai.vote("{word}", answer)."""
+It is kept in the ledger, and %ai calibrate learns from such votes. No text is kept with it: counts,
+such as how long the prompt was and, unless log_text is false, a number for each word, one of 512,
+so that many words share it. %ai history delete takes the words' numbers away with the prompt. A
+second word on the same answer replaces the first. In Python it is ai.vote("{word}"); of an earlier
+answer, ai.vote("{word}", answer)."""
 
 COMMANDS = (
     Subcommand(
