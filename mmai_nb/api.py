@@ -415,7 +415,8 @@ def vote(word: str, answer: Answer | None = None) -> Voted:
 def escalate(*, on_text: OnText | None = None) -> Answer:
     """Ask the last question one tier up, as it was sent: the last answer was not good enough.
 
-    That is kept as a vote. A kept answer of the stronger tier will do.
+    That is kept as a vote, unless you called it good before. A kept answer of the stronger tier
+    will do.
 
     Args:
         on_text: called with each piece of text as it comes.
@@ -447,8 +448,8 @@ def calibrate(action: str = "fit", path: str | Path | None = None) -> Report:
     What is given back shows what moved, before and after, and what it would have cost.
 
     Args:
-        action: "fit"; "show" what is in force; "undo"; "force": in force even where it may not
-            help; "export" or "import" with the path of a file.
+        action: "fit"; "show" what is in force; "undo"; "reset": none in force; "force": in force
+            even where it may not help; "export" or "import" with the path of a file.
         path: of that file.
 
     Raises:

@@ -212,8 +212,16 @@ def _show(engine: Resources, settings: Settings) -> Report:
 
 def _undo(engine: Resources, settings: Settings) -> Report:
     made = engine.learned(settings).undo()
-    now = "prompts are scored as shipped" if made is None else f"that of {made.votes} votes is back"
-    return Report(made, (f"taken back: {now}; %ai calibrate undo once more brings it back",))
+    if made is None:
+        return Report(None, ("taken back: prompts are scored as shipped",))
+    head = f"taken back: the calibration of {made.votes} votes, the one before it, is in force"
+    return Report(made, (f"{head}; %ai calibrate undo takes that back, too",))
+
+
+def _reset(engine: Resources, settings: Settings) -> Report:
+    engine.learned(settings).reset()
+    words = "prompts are scored as shipped; your votes are kept, and %ai calibrate learns from them"
+    return Report(None, (words,))
 
 
 def _export(engine: Resources, settings: Settings, path: str | os.PathLike[str]) -> Report:
@@ -237,6 +245,7 @@ _PLAIN: Mapping[str, Callable[[Resources, Settings], Report]] = {
     "show": _show,
     "undo": _undo,
     "force": _force,
+    "reset": _reset,
 }
 _WITH_PATH: Mapping[str, Callable[[Resources, Settings, str | os.PathLike[str]], Report]] = {
     "export": _export,
@@ -244,7 +253,7 @@ _WITH_PATH: Mapping[str, Callable[[Resources, Settings, str | os.PathLike[str]],
 }
 ACTIONS = (*_PLAIN, *_WITH_PATH)
 """What `act` does: fit to the votes, tell what is in force, take it back, put it in force though
-it may not help, write it to a file, read it from one."""
+it may not help, put none in force, write it to a file, read it from one."""
 
 
 # -- in words

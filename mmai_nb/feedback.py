@@ -130,6 +130,8 @@ def retry(engine: Resources, ask: Ask) -> Answer:
 def escalate(engine: Resources, ask: Ask) -> Answer:
     """Ask the last question one tier up, since the answer was not good enough; that is kept.
 
+    Unless the answer was called good before: then only a second one is wished for.
+
     Args:
         engine: whose last question.
         ask: asks it.
@@ -142,12 +144,17 @@ def escalate(engine: Resources, ask: Ask) -> Answer:
     answer = engine.last()
     answer = answer if answer is not None and answer.call_id == turn.call_id else None
     request = _one_up(engine, turn, answer)
-    if answer is not None:
+    if answer is not None and not _called_good(engine, answer):
         vote(engine, "poor", answer)
     better = ask(request, turn.parse)
     if answer is not None:
         engine.ledger.add_vote(ESCALATE, better.call_id, {"of": answer.call_id})
     return better
+
+
+def _called_good(engine: Resources, answer: Answer) -> bool:
+    words = [data for _, call, _, data in engine.ledger.votes(ANSWER) if call == answer.call_id]
+    return bool(words) and words[-1].get("word") == "good"
 
 
 def _turn(engine: Resources) -> Turn:

@@ -73,21 +73,31 @@ class Learned:
             self._write(made, before)
 
     def undo(self) -> Calibration | None:
-        """Put back what was in force before; once more takes that back again.
+        """Take back what is in force: what was before it is again, or none, as shipped.
 
         Raises:
-            OptionError: nothing was saved here.
+            OptionError: none is in force.
             ConfigError: the file cannot be written.
         """
         with self._lock:
-            if not self.path.exists():
-                raise OptionError("there is no calibration to take back")
-            now, before = self.current(), None
+            if self.current() is None:
+                raise OptionError("no calibration is in force, so there is none to take back")
+            before = None
             with suppress(OSError, LookupError, TypeError, ValueError, AttributeError):
                 held = read_json(self.path, use=False)["previous"]
                 before = None if held is None else Calibration.from_json(held)
-            self._write(before, now)
+            self._write(before, None)
             return before
+
+    def reset(self) -> None:
+        """Put none in force, whatever was: prompts are scored as shipped.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        with self._lock:
+            if self.path.exists():
+                self._write(None, None)
 
     def _write(self, current: Calibration | None, previous: Calibration | None) -> None:
         held: dict[str, Any] = {

@@ -130,7 +130,7 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
     ("retry-nothing", "%ai retry", MmaiError, ("no question to ask again",)),
     ("calibrate-slip", "%ai calibrate shwo", UsageError, ("did you mean %ai calibrate show?",)),
     ("calibrate-no-file", "%ai calibrate import", UsageError, ("import FILE",)),
-    ("calibrate-undo", "%ai calibrate undo", UsageError, ("no calibration to take back",)),
+    ("calibrate-undo", "%ai calibrate undo", UsageError, ("none to take back",)),
     ("calibrate-nowhere", "%ai calibrate import no.json", UsageError, ("No such file",)),
     ("D36-abc", "%%ai --timeout abc\nhi", UsageError, ("'abc'", "--timeout")),
 ]

@@ -172,6 +172,14 @@ class TestAfterwards:
         assert "scored as shipped" in repr(ai.calibrate("undo"))
         assert ai.route(QUICK.format("Peru")).complexity == before
 
+    def test_reset_brings_it_back_from_any_number_of_calibrations(self, engine):
+        before = ai.route(QUICK.format("Peru")).complexity
+        vote_often()
+        ai.calibrate("force")
+        ai.calibrate("force")
+        assert "scored as shipped" in repr(ai.calibrate("reset"))
+        assert ai.route(QUICK.format("Peru")).complexity == before
+
     def test_another_kernel_sees_it_at_its_next_call(self, engine, tmp_path):
         other = house(tmp_path)
         request = "Explain how a lock works."
@@ -300,7 +308,7 @@ class TestReport:
         (("import", ""), "path of a file is needed"),
         (("import", "nowhere.json"), "No such file"),
         (("export", "x.json"), "nothing to export"),
-        (("undo",), "no calibration to take back"),
+        (("undo",), "none to take back"),
     ],
     ids=str,
 )

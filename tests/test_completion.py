@@ -174,7 +174,7 @@ class TestALine:
             ("version ", []),
             ("poor ", ["last"]),
             ("escalate ", []),
-            ("calibrate ", ["fit", "show", "undo", "force", "export", "import"]),
+            ("calibrate ", ["fit", "show", "undo", "force", "reset", "export", "import"]),
             ("calibrate und", ["undo"]),
             ("route Why is pri", []),
         ],

@@ -201,6 +201,13 @@ class TestEscalate:
         assert (poor_id, data["word"]) == (first.call_id, "poor")
         assert (call_id, kind, of) == (better.call_id, "escalate", {"of": first.call_id})
 
+    def test_an_answer_that_was_called_good_stays_good(self, engine):
+        ai.ask(EASY)
+        ai.vote("good")
+        ai.escalate()
+        words = [data["word"] for _, _, kind, data in engine.ledger.votes() if kind == "answer"]
+        assert words == ["good"]
+
     def test_the_format_and_schema_stay(self, engine):
         engine._call.plays = ['{"n": 1}', '{"n": 2}']
         ai.ask(EASY, schema={"type": "object", "required": ["n"]})
@@ -314,7 +321,7 @@ def test_an_engine_of_ones_own_takes_votes(engine):
     vote(own, "good")
     escalate(own, lambda request, parse: own.answer(request, parse=parse))
     retry(own, lambda request, parse: own.answer(request, parse=parse))
-    assert len(own.ledger.votes()) == 4
+    assert len(own.ledger.votes()) == 3
     assert kinds(engine) == []
 
 

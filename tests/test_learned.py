@@ -56,11 +56,32 @@ def test_the_file_is_read_once_and_then_only_looked_at(learned, monkeypatch):
     assert learned.current() == made(0.4)
 
 
-def test_undo_puts_back_what_was_before_and_undo_again_takes_that_back(learned):
+def test_undo_puts_back_what_was_before_and_undo_again_what_was_shipped(learned):
     learned.save(made(0.4))
     learned.save(made(0.5))
     assert learned.undo() == learned.current() == made(0.4)
-    assert learned.undo() == learned.current() == made(0.5)
+    assert learned.undo() is None
+    assert learned.current() is None
+    with pytest.raises(OptionError, match="none to take back"):
+        learned.undo()
+
+
+def test_undo_never_puts_in_force_what_was_taken_back(learned):
+    learned.save(made(0.4))
+    learned.undo()
+    with pytest.raises(OptionError, match="none to take back"):
+        learned.undo()
+    assert learned.current() is None
+
+
+def test_reset_leaves_none_to_undo(learned):
+    learned.reset()
+    learned.save(made(0.4))
+    learned.save(made(0.5))
+    learned.reset()
+    assert learned.current() is None
+    with pytest.raises(OptionError, match="none to take back"):
+        learned.undo()
 
 
 def test_the_first_calibration_is_undone_to_none(learned):
@@ -70,7 +91,7 @@ def test_the_first_calibration_is_undone_to_none(learned):
 
 
 def test_there_is_nothing_to_undo_at_first(learned):
-    with pytest.raises(OptionError, match="no calibration to take back"):
+    with pytest.raises(OptionError, match="none to take back"):
         learned.undo()
 
 

@@ -71,14 +71,15 @@ COMMANDS = (
     ),
     Subcommand(
         "escalate",
-        "%ai escalate: ask the last question one tier up; says the answer was poor.",
+        "%ai escalate: ask the last question one tier up; unless you said good, it was poor.",
         _escalate,
         help=f"""\
 {_ASKED}    %ai escalate
 
     %ai good
 
-The question goes out as it was sent: the same system message, format, schema and data. Whether the
+That the first answer was poor is kept as a vote, unless you said %ai good before. The question
+goes out as it was sent: the same system message, format, schema and data. Whether the
 second answer was better is worth saying, too: %ai calibrate learns most from two answers to the
 same prompt. In Python it is ai.escalate().""",
     ),
@@ -93,7 +94,7 @@ The kept answer, if there is one, is overwritten. In Python it is ai.retry()."""
     ),
     Subcommand(
         "calibrate",
-        "%ai calibrate [show|undo|force|export FILE|import FILE]: learn from your votes.",
+        "%ai calibrate [show|undo|reset|force|export FILE|import FILE]: learn from your votes.",
         _calibrate,
         help="""\
 It fits the score and the tiers to what you said of answers: %ai good, %ai poor, %ai escalate and
@@ -111,9 +112,9 @@ gave. A vote on the strongest tier teaches nothing, since a prompt can go no fur
 tiers move only while the tiers are those that you voted on; `prefer` goes before them.
 
 "Surprise" is by how much votes differ from what was foretold, as log-loss; 0.69 is a coin. "undo"
-takes a calibration back, "force" puts it in force though it may not help, "export FILE" writes it
-to a file without any text, and "import FILE" reads one. Votes on the demo's answers calibrate the
-demo alone. In Python it is ai.calibrate(), ai.calibrate("undo") and so on.""",
+takes a calibration back, "reset" all of them, "force" puts it in force though it may not help,
+"export FILE" writes it to a file without any text, and "import FILE" reads one. Votes on the demo's
+answers calibrate the demo alone. In Python: ai.calibrate(), ai.calibrate("undo") and so on.""",
         complete=_calibrate_words,
     ),
 )
