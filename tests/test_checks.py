@@ -132,6 +132,28 @@ def test_a_refusal_is_seen_in_many_languages(text):
 @pytest.mark.parametrize(
     "text",
     [
+        "I don't know.",
+        "No idea.",
+        "Sorry, I do not know the answer to that.",
+        "I’m not entirely sure.",
+        "It is hard to say.",
+    ],
+)
+def test_who_only_says_that_he_does_not_know_has_not_answered(text):
+    assert "refusal" in kinds(text, "What is the melting point of platinum?")
+
+
+def test_not_knowing_may_be_asked_for_and_doubt_may_go_on_to_an_answer():
+    assert "refusal" not in kinds("I don't know.", "Say that you don't know, if so: who is it?")
+    assert "refusal" not in kinds("I am not sure, but it may be 4.", "What is half of 8?")
+    reasoned = "I am not sure at first sight, so let us compute. " + "Half of 8 is 4. " * 10
+    assert "refusal" not in kinds(reasoned, "What is half of 8?")
+    assert "refusal" not in kinds("It is unclear to me why, but 4.", "What is half of 8?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "The form says: I'm sorry, but we are closed.",
         "Sorry for the confusion above: the result is 4.",
         "You can't divide by zero; Python raises ZeroDivisionError.",

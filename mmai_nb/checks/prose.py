@@ -121,6 +121,19 @@ def _ends_in_a_cut_number(text: str, last: str) -> bool:
     )
 
 
+_UNKNOWING = re.compile(
+    r"^\W*(?:(?:sorry|unfortunately|honestly),? )?"
+    r"(?:i (?:really |honestly )?(?:don't|do not) know|"
+    r"i(?:'m| am) (?:not (?:\w+ )?(?:sure|certain)|unsure)|(?:i have )?no idea|(?:that|it)(?:'s| is) (?:unknown|hard to say|unclear)\W*$)",
+    re.IGNORECASE,
+)
+_YET = re.compile(
+    r"\d|\b(?:but|perhaps|maybe|probably|might|may|could|however|think|guess)\b", re.IGNORECASE
+)
+_MAY_NOT_KNOW = re.compile(r"don't know|do not know|not sure|unsure|no idea|unknown", re.IGNORECASE)
+LONGEST_UNKNOWING = 160
+"""Characters: who says more after "I am not sure" may go on to an answer."""
+
 LONGEST_REFUSAL = 400
 """Characters: who says more than that after "I can't …" does not merely decline."""
 
@@ -139,8 +152,16 @@ _DECLINING = re.compile(
 
 
 def refusal(text: str, prompt: str = "") -> Iterator[Finding]:
-    """It begins by declining, and there is not much more; unless such words were to be written."""
-    if len(text) > LONGEST_REFUSAL or not _REFUSAL.search(text[:300].replace("’", "'").lstrip()):
+    """It begins by declining, or by not knowing, and there is not much more.
+
+    Unless such words were to be written.
+    """
+    plain = text[:300].replace("’", "'").lstrip()
+    if len(text) <= LONGEST_UNKNOWING and _UNKNOWING.search(plain) and not _YET.search(plain):
+        if not _MAY_NOT_KNOW.search(prompt[:5_000].replace("’", "'")):
+            yield Finding("refusal", "the model says that it does not know")
+        return
+    if len(text) > LONGEST_REFUSAL or not _REFUSAL.search(plain):
         return
     asked = prompt[:5_000].replace("’", "'")
     to_write = _WRITING.search(asked) or names_a_language(asked)
