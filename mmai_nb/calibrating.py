@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from .answer import format_usd
-from .calibration import Calibration, Figures
+from .calibration import Calibration, Figures, logistic, logit
 from .complexity import fitted_weights
 from .errors import OptionError
 from .fitting import FEWEST, calibrate, rescaling
@@ -319,16 +318,19 @@ def _moves(made: Calibration, settings: Settings) -> list[str]:
     lines = []
     if made.up_to and made.up_to[0] < 1 and abs(made.level) >= _WORTH_TELLING:
         how, was = "less" if made.level > 0 else "more", made.up_to[0]
-        now = 1 / (1 + math.exp(-math.log(was / (1 - was)) - made.level))
+        now = logistic(logit(was) + made.level)
         lines.append(f"{first} is good enough {how} often than the score said:")
         lines.append(f"  a usual prompt that scored {was:.2f} scores {now:.2f} now")
     lines += _weights(made)
     if made.words:
         lines.append(f"words of your prompts count, too: {len(made.words)} groups of them")
-    pairs = zip(made.tiers, made.up_to, made.bounds, strict=False)
-    for name, was, now in pairs:
+    names = tuple(tier.name for tier in settings.tiers)
+    up_to = tuple(tier.up_to for tier in settings.tiers)
+    for name, was, now in zip(names, up_to, made.bounds_for(names, up_to), strict=False):
         if abs(was - now) >= 0.005:
             lines.append(f"{name} serves up to a score of {now:.2f} instead of {was:.2f}")
+    if (names, up_to) != (made.tiers, made.up_to):
+        lines.append("it was made for other tiers: its scores hold here, its bounds do not")
     return lines or ["next to nothing moved"]
 
 

@@ -30,6 +30,9 @@ __all__ = [
 
 VERSION = 1
 LONGEST_NAME = 200
+MOST_COUNTED = 10**9
+MOST_FIGURE = 100.0
+LAST_SECOND = 1e11
 MOST_WEIGHT = 0.6
 MOST_WORD = 3.0
 MOST_BIAS = 8.0
@@ -164,12 +167,14 @@ class Calibration:
         Raises:
             ValueError: it is no such data, of another version, or moves more than votes may.
         """
-        if data.get("version") != VERSION:
+        if not isinstance(data, Mapping) or "version" not in data:
+            raise ValueError("it is no calibration")
+        if data["version"] != VERSION:
             raise ValueError(f"its version is not {VERSION}")
         try:
             given = {name: data[name] for name in cls.__dataclass_fields__}
             figures = {
-                name: value if value is None or name in ("votes", "pairs") else _number(value)
+                name: _count(value) if name in ("votes", "pairs") else _figure(name, value)
                 for name, value in given["figures"].items()
             }
             made = cls(
@@ -181,7 +186,7 @@ class Calibration:
                 level=_number(given["level"]),
                 slope=_number(given["slope"]),
                 shift=_number(given["shift"]),
-                votes=int(given["votes"]),
+                votes=_count(given["votes"]),
                 created=_number(given["created"]),
                 figures=Figures(**figures),  # type: ignore[arg-type]
             )
@@ -195,6 +200,21 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError("it holds what is no number")
     return float(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_COUNTED:
+        raise ValueError("it holds what is no count")
+    return value
+
+
+def _figure(name: str, value: Any) -> float | None:
+    if value is None and name.startswith("ranks_"):
+        return None
+    number = _number(value)
+    if abs(number) > MOST_FIGURE:
+        raise ValueError("it holds what is no figure of votes")
+    return number
 
 
 def _check(made: Calibration) -> None:
@@ -217,14 +237,15 @@ def _check(made: Calibration) -> None:
         raise ValueError("it moves older scores by more than votes may")
     if not all(name.isprintable() and len(name) <= LONGEST_NAME for name in made.tiers):
         raise ValueError("it holds what is no tier's name")
-    if not all(type(one) is int for one in (made.figures.votes, made.figures.pairs)):
-        raise ValueError("it holds what is no number")
+    if not 0 <= made.created <= LAST_SECOND:
+        raise ValueError("it holds what is no time")
     if not len(bounds) == len(made.tiers) == len(made.up_to):
         raise ValueError("it has another number of bounds than of tiers")
-    if bounds and (not all(0 < b <= 1 for b in bounds) or bounds[-1] != 1):
-        raise ValueError("its bounds do not end at 1")
-    if any(low >= high for low, high in pairwise(bounds)):
-        raise ValueError("its bounds do not rise")
+    for ends in (bounds, made.up_to):
+        if ends and (not all(0 < b <= 1 for b in ends) or ends[-1] != 1):
+            raise ValueError("its bounds do not end at 1")
+        if any(low >= high for low, high in pairwise(ends)):
+            raise ValueError("its bounds do not rise")
 
 
 def _most(name: str, weights: Weights) -> float:

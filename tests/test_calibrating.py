@@ -180,6 +180,14 @@ class TestAfterwards:
         assert "scored as shipped" in repr(ai.calibrate("reset"))
         assert ai.route(QUICK.format("Peru")).complexity == before
 
+    def test_what_was_made_for_other_tiers_says_so_and_names_none_of_their_bounds(self, engine):
+        engine.configure({"tiers": THREE})
+        engine.learned(engine.settings).save(moved(engine.settings))
+        assert "middle serves up to a score of 0.80" in repr(ai.calibrate("show"))
+        engine.configure({"tiers": {"middle": {"up_to": 0.7}}})
+        assert "0.80" not in repr(ai.calibrate("show"))
+        assert "made for other tiers" in repr(ai.calibrate("show"))
+
     def test_another_kernel_sees_it_at_its_next_call(self, engine, tmp_path):
         other = house(tmp_path)
         request = "Explain how a lock works."

@@ -122,6 +122,21 @@ def test_a_damaged_file_is_one_warning_and_no_calibration(learned, text):
 
 
 @pytest.mark.filterwarnings("ignore:.*is not used")
+def test_a_damaged_file_is_not_overwritten_by_undo_where_there_is_nothing_to_put_back(learned):
+    learned.path.parent.mkdir()
+    learned.path.write_text("{")
+    with pytest.raises(OptionError, match="none to take back"):
+        learned.undo()
+    assert learned.path.read_text() == "{"
+
+
+def test_what_is_no_calibration_at_all_is_not_called_another_version(learned):
+    learned.save(made(0.4))
+    with pytest.raises(OptionError, match="it is no calibration"):
+        read_calibration(learned.path)
+
+
+@pytest.mark.filterwarnings("ignore:.*is not used")
 def test_a_damaged_file_is_replaced_by_the_next_calibration(learned):
     learned.path.parent.mkdir()
     learned.path.write_text("{")
