@@ -21,10 +21,11 @@ Ask = Callable[[Request, Parse | None], Answer]
 """Asks what was made of the last question."""
 
 NO_ANSWER = "there is no answer yet: run a %%ai cell first"
-NO_QUESTION = "there is no question to ask again: run a %%ai cell first"
+NO_MODEL = "the last question reached no model, so there is no tier above it: ask it anew"
+NO_QUESTION = "there is no question to ask again, a comparison is none: run a %%ai cell first"
 WHICH_ANSWER = (
-    'the last question has not one answer: say which, as in comparison.vote("a") or '
-    'ai.vote("good", answer)'
+    "the last question failed, or several models answered it: say which answer you mean, as in "
+    'comparison.vote("a") or ai.vote("good", answer)'
 )
 
 
@@ -167,6 +168,8 @@ def _one_up(engine: Resources, turn: Turn, answer: Answer | None) -> Request:
     """The last question for the next tier that begins with another model."""
     _, settings = engine.in_force(turn.request)
     names = [tier.name for tier in settings.tiers]
+    if answer is None and not turn.route.chain:
+        raise OptionError(NO_MODEL)
     model = answer.model if answer is not None else turn.route.chain[0]
     known = [] if turn.route.tier is None else [names.index(turn.route.tier)]
     known += [] if (place := tier_of(model, settings)) is None else [place]

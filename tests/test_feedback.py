@@ -118,7 +118,7 @@ class TestAVote:
     def test_after_a_comparison_it_is_asked_which_answer_is_meant(self, engine):
         ai.ask("What is the capital of Chad?")
         both = ai.compare(EASY, ["small", "large"])
-        with pytest.raises(OptionError, match="has not one answer"):
+        with pytest.raises(OptionError, match="several models answered it"):
             ai.vote("good")
         with pytest.raises(MmaiError, match="no question to ask again"):
             ai.escalate()
@@ -131,7 +131,7 @@ class TestAVote:
         engine.configure({"retries": 0})
         with pytest.raises(MmaiError):
             ai.ask(EASY)
-        with pytest.raises(OptionError, match="has not one answer"):
+        with pytest.raises(OptionError, match="the last question failed"):
             ai.vote("good")
 
     def test_an_answer_of_no_call_is_refused(self, engine):
@@ -384,3 +384,10 @@ class TestInANotebook:
             assert not run("%ai escalate").ok
             run(f"%%ai demo-small\n{EASY}")
             assert run("%ai escalate").value.model == "demo-medium"
+
+    def test_a_question_that_reached_no_model_has_no_tier_above(self, tmp_path):
+        from support.cells import playing
+
+        with playing(tmp_path, None) as run:
+            run(f"%%ai --model nosuch\n{EASY}")
+            assert "reached no model" in str(run("%ai escalate").error)
