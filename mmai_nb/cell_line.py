@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Literal, NoReturn
 
 from IPython.core.error import UsageError
 
-__all__ = ["Parser", "make_parser", "parse_line", "request_options"]
+__all__ = ["Parser", "late_options", "make_parser", "parse_line", "request_options"]
 
 Completes = (
     Sequence[str] | Literal["models", "listed models", "answerers", "checks", "tags", "paths"]
@@ -52,10 +53,21 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog="%%ai", allow_abbrev=False, add_help=False)
         self.headings: list[_Heading] = []
         self.completes: dict[str, Completes] = {}
+        self.metavars: dict[str, str] = {}
 
     def error(self, message: str) -> NoReturn:
         """IPython's own one-line error."""
+        if lacking := re.match(r"argument (\S+): expected \S+ argument", message):
+            message = f"{lacking[1]} needs a value: {self._wanted(lacking[1])}"
         raise UsageError(f"%%ai: {message}"[:200])
+
+    def _wanted(self, names: str) -> str:
+        """What may stand behind an option: its words, where it has a few."""
+        dest = self.options()[names.split("/")[0]].dest
+        words, (metavar, _, other) = self.completes[dest], self.metavars[dest].partition(" | ")
+        if isinstance(words, str) or not words:
+            return metavar
+        return f"{', '.join(words)}{' or ' if other else ''}{other}"
 
     def options(self) -> dict[str, argparse.Action]:
         """Every option string, with what it stands for."""
@@ -108,6 +120,7 @@ class _Heading:
         self.rows.append((f"{', '.join(names)} {metavar}".rstrip(), help))
         action = self._parser.add_argument(*names, **more)
         self._parser.completes[action.dest] = completes
+        self._parser.metavars[action.dest] = metavar
 
 
 def make_parser() -> Parser:
@@ -125,7 +138,7 @@ def make_parser() -> Parser:
     who.switch("--blind", help="with --compare: hide the names until you vote")
     what = _Heading(parser, "what is asked")
     what.value("-s", "--system", metavar="TEXT", help="the system message")
-    what.value("-t", "--temperature", type=float, metavar="0..2", help="sent only when given")
+    what.value("-t", "--temperature", type=_number, metavar="0..2", help="sent only when given")
     what.value("--max-tokens", type=_whole, metavar="N", help="the longest answer, in tokens")
     what.values("-o", "--option", metavar="KEY VALUE", help="any other parameter; repeatable")
     what.switch("--raw", help="leave {names} as they are")
@@ -152,11 +165,11 @@ def make_parser() -> Parser:
     cost.value(
         "--check",
         type=_check_word,
-        metavar="[agree|off]",
+        metavar="[agree|on|off]",
         help="a failing answer goes a tier up; agree: a second model checks, too",
         completes="checks",
     )
-    cost.value("--timeout", type=float, metavar="S", help="seconds for the whole call")
+    cost.value("--timeout", type=_number, metavar="S", help="seconds for the whole call")
     dial = "cheap, balanced, quality, or the share that may be strong"
     cost.value("--prefer", metavar="WORD | 20%", help=dial, completes=tuple(PREFERENCES))
     tag = "a word for the ledger, to sum up by"
@@ -200,6 +213,50 @@ def _with_check_word(tokens: Sequence[str]) -> list[str]:
     return [*tied[:-1], "--check=on"] if tied[-1:] == ["--check"] else tied
 
 
+def _with_joined_names(tokens: Sequence[str]) -> list[str]:
+    """The tokens with the names of --compare in one, though a space stands at a comma."""
+    joined: list[str] = []
+    for token in tokens:
+        before, value = joined[-2:-1], (joined or [""])[-1]
+        _, sign, names = value.partition("--compare=")
+        listed = before == ["--compare"] or (sign and names and value.startswith("--compare="))
+        if listed and not token.startswith("-") and (value.endswith(",") or token[:1] == ","):
+            joined[-1] += token
+        else:
+            joined.append(token)
+    return joined
+
+
+def late_options(parser: Parser, prompt: str) -> tuple[str, ...]:
+    """What to say of an option of ours that ends a prompt of one line: it is text there.
+
+    Where a sentence ends with it, it is spoken of.
+    """
+    known = parser.options()
+    sentence = "\n" in prompt or prompt.endswith((".", "?", "!"))
+    words = [] if sentence else prompt.split()
+    for place in range(max(1, len(words) - 3), len(words)):
+        name, sign, _ = words[place].partition("=")
+        action = known.get(name) if name.startswith("--") else None
+        after = len(words) - place - 1
+        if action is None or after > _most_values(action, bool(sign)):
+            continue
+        return (f"{name!r} is part of the prompt: options stand on the first line of %%ai",)
+    return ()
+
+
+def _most_values(action: argparse.Action, given: bool) -> int:
+    """How many words may stand behind an option."""
+    if given:
+        return 0
+    return action.nargs if isinstance(action.nargs, int) else 1
+
+
+def _number(text: str) -> float | str:
+    """A number, or the text: what it must be is told where its range is known."""
+    return float(text) if _is_number(text) else text
+
+
 def _whole(text: str) -> int:
     if len(text) > 12:
         raise argparse.ArgumentTypeError("the number is too large")
@@ -215,7 +272,7 @@ def parse_line(parser: Parser, line: str) -> argparse.Namespace:
     Raises:
         UsageError: one line that says what is wrong and what to do.
     """
-    tokens = _split(line)
+    tokens = _with_joined_names(_split(line))
     for token in tokens:
         name = token.split("=")[0]
         if name in REFUSED:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from functools import cache
 from importlib.resources import files
 
 from .records import Complexity
-from .signals import read_signals, read_words
+from .signals import READ, read_signals, read_words
 
 __all__ = [
     "FITTED",
@@ -92,6 +93,8 @@ _WHY = {
     "words": "words of prompts you voted on",
 }
 _WORTH_TELLING = 0.2  # of the sum before the logistic
+_CODELIKE = re.compile(r"\w[(\[]|[={};]")
+"""Where one of these stands, "no code" would be too much to say."""
 _LONG = math.log1p(600 / 80)  # the signal of 600 letters, 150 tokens
 _SHORT = math.log1p(240 / 80)
 
@@ -131,7 +134,7 @@ def score(
     if words:
         parts["words"] = words_part(words, read_words(text))
     z = chosen.bias + sum(parts.values())
-    return Complexity(_logistic(z), _reasons(parts, signals, len(text), z), seen, shipped)
+    return Complexity(_logistic(z), _reasons(parts, signals, text, z), seen, shipped)
 
 
 def words_part(weights: Mapping[int, float], words: Sequence[int]) -> float:
@@ -201,22 +204,23 @@ def with_fitted(found: object) -> Weights:
 
 
 def _reasons(
-    parts: Mapping[str, float], signals: Mapping[str, float], characters: int, z: float
+    parts: Mapping[str, float], signals: Mapping[str, float], text: str, z: float
 ) -> tuple[str, ...]:
     """What raised the score most, strongest first; then what kept it low, where it is low."""
-    long = {"length": f"long ({characters:,} characters)"} if signals["length"] >= _LONG else {}
+    long = {"length": f"long ({len(text):,} characters)"} if signals["length"] >= _LONG else {}
     why = _WHY | long
     high = [name for name, part in parts.items() if part >= _WORTH_TELLING and name in why]
     found = [why[name] for name in sorted(high, key=lambda name: -parts[name])]
     if z < 0:
-        found += _low_reasons(signals)
+        found += _low_reasons(signals, text)
     return tuple(found[:3])
 
 
-def _low_reasons(signals: Mapping[str, float]) -> list[str]:
+def _low_reasons(signals: Mapping[str, float], text: str) -> list[str]:
     reasons = []
     if signals["length"] < _SHORT:
         reasons.append("short question" if signals["opening"] else "short")
-    if not signals["code"] and not signals["coding"]:
+    codelike = signals["code"] or signals["coding"] or _CODELIKE.search(text, 0, READ)
+    if not codelike:
         reasons.append("no code")
     return reasons

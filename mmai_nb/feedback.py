@@ -23,6 +23,9 @@ Ask = Callable[[Request, Parse | None], Answer]
 NO_ANSWER = "there is no answer yet: run a %%ai cell first"
 NO_MODEL = "the last question reached no model, so there is no tier above it: ask it anew"
 NO_QUESTION = "there is no question to ask again, a comparison is none: run a %%ai cell first"
+NO_ONE_ANSWER = (
+    "a comparison has no one answer: ask one of its models alone first, with %%ai and its name"
+)
 WHICH_ANSWER = (
     "the last question failed, or several models answered it: say which answer you mean, as in "
     'comparison.vote("a") or ai.vote("good", answer)'
@@ -160,7 +163,7 @@ def _called_good(engine: Resources, answer: Answer) -> bool:
 
 def _turn(engine: Resources) -> Turn:
     if engine.turn is None:
-        raise MmaiError(NO_QUESTION)
+        raise MmaiError(NO_QUESTION if engine.last() is None else NO_ONE_ANSWER)
     return engine.turn
 
 

@@ -6,6 +6,7 @@ undoing are each one write, whole or not at all. Other kernels see a change at t
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import warnings
@@ -142,6 +143,9 @@ def read_calibration(path: str | os.PathLike[str]) -> Calibration:
     file = _file(path)
     try:
         return Calibration.from_json(read_json(file, use=False))
+    except json.JSONDecodeError:
+        hint = "it is no calibration that %ai calibrate export wrote"
+        raise OptionError(one_line(f"{shown(str(file))} cannot be used: {hint}")) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OptionError(one_line(f"{shown(str(file))} cannot be used: {reason}")) from error

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, magics_class, needs_local_scope, no_var_expand
 
-from .cell_line import Parser, make_parser, parse_line, request_options
+from .cell_line import Parser, late_options, make_parser, parse_line, request_options
 from .traits import ConfiguredMagics
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ class MmaiMagics(ConfiguredMagics):
                 "%ai takes a question or a command, no options: use %%ai with options, "
                 "or %ai -- TEXT to ask it as it is"
             )
-        return self._ask(line, self.parser.parse_args([]))
+        said = late_options(self.parser, line)
+        return self._ask(line, self.parser.parse_args([]), said)
 
     # -- %%ai
 
@@ -131,11 +132,18 @@ class MmaiMagics(ConfiguredMagics):
         options = parse_line(self.parser, line)
         if options.help:
             return _help_page(self.parser)
-        return self._ask(cell, options)
+        from .errors import UnknownModelError
+
+        try:
+            return self._ask(cell, options, late_options(self.parser, cell.strip()))
+        except UnknownModelError as error:
+            if hint := _command_on_a_cell(options.model):
+                raise UsageError(hint) from error
+            raise
 
     # -- both
 
-    def _ask(self, prompt: str, options: argparse.Namespace) -> Any:
+    def _ask(self, prompt: str, options: argparse.Namespace, said: tuple[str, ...] = ()) -> Any:
         from .display import view_for
         from .options import make_request
 
@@ -144,6 +152,7 @@ class MmaiMagics(ConfiguredMagics):
         if var is not None and (not var.isidentifier() or keyword.iskeyword(var)):
             raise UsageError(f"--var {var[:40]!r} is no variable's name")
         text, notes, frames = self._interpolated(prompt.strip(), options)
+        notes = (*said, *notes)
         asked = make_request(text, engine.settings, frames=frames, **request_options(options))
         if options.compare is not None:
             return self._compare(text, (*notes, *asked.notes), options)
@@ -298,6 +307,16 @@ def _help_page(parser: Parser) -> Page:
     from .commands import FAMILIES, help_page
 
     return help_page("", FAMILIES, parser.page())
+
+
+def _command_on_a_cell(word: str | None) -> str:
+    """What to say where a command of `%ai` stands on a cell in place of a model; "" elsewhere."""
+    from .commands import FAMILIES
+
+    names = {n for family in FAMILIES.values() for sub in family for n in (sub.name, *sub.names)}
+    if word == "route":
+        return "no model 'route': %%ai --dry-run shows where the prompt below it would go"
+    return f"no model {word!r}: the command is %ai {word}, without a cell" if word in names else ""
 
 
 def _details(answer: Answer) -> str:

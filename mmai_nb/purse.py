@@ -45,7 +45,16 @@ from .values import one_line, shown
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["CAP_WORDS", "Listeners", "Purse", "budget_frame", "cut_words", "outlook", "usd"]
+__all__ = [
+    "CAP_WORDS",
+    "PRETEND",
+    "Listeners",
+    "Purse",
+    "budget_frame",
+    "cut_words",
+    "outlook",
+    "usd",
+]
 
 LONGEST_QUEUE = 10.0
 """Seconds a call waits for money that others hold on their way, before it does with what is left;
@@ -55,6 +64,9 @@ POLL = 0.1
 
 CAP_WORDS = ("max_tokens", "max_completion_tokens")
 """The words for the longest answer; one that the user has set is the one that is changed."""
+
+
+PRETEND = "budgets do not count the demo's pretend money"
 
 
 class _MoneyMovingError(Exception):
@@ -85,6 +97,7 @@ class Purse:
     tell: Callable[[str], None] = lambda words: None
     _refused: set[str] = field(init=False, default_factory=set)
     _asked_at: float | None = field(init=False, default=None)
+    _pretend: bool = field(init=False, default=False)
 
     @property
     def amounts(self) -> Mapping[str, Decimal]:
@@ -125,7 +138,10 @@ class Purse:
 
     def _need(self, request: Request, spec: ModelSpec) -> Need | None:
         """What an attempt must have free; None where it costs nothing, or nothing limits it."""
-        if not self.amounts or spec.simulated:
+        if not self.amounts:
+            return None
+        if spec.simulated:
+            self._pretend = True
             return None
         need = need_of(request, spec, reserved_tokens(request))
         if need is None:
@@ -166,8 +182,9 @@ class Purse:
 
     def news(self) -> tuple[tuple[str, ...], tuple[Alert, ...]]:
         """What the reader should know of the budgets after the call, and the alerts to be told."""
+        said = (PRETEND,) if self._pretend else ()
         if self._asked_at is None:
-            return (), ()
+            return said, ()
         limits = [limit for limit in self.limits(self._asked_at) if limit.scope != "call"]
         notes, alerts = [], []
         for standing in self.ledger.standings(limits) if limits else ():
@@ -181,7 +198,7 @@ class Purse:
                 alerts.append(Alert(limit.scope, level, *money, limit.period))
             if fresh or standing.share >= STEP_DOWN:
                 notes.append(used_words(standing))
-        return tuple(notes), tuple(alerts)
+        return (*said, *notes), tuple(alerts)
 
 
 def reserved_tokens(request: Request) -> int:

@@ -266,7 +266,7 @@ def _without_open_breakers(draft: _Draft, request: Request, situation: Situation
         return draft
     chain = tuple(name for name in draft.chain if name not in resting)
     if not chain:
-        reasons = (*draft.reasons, "every circuit is open: tried all the same")
+        reasons = (*draft.reasons, "all of them are resting after failures: tried all the same")
         return replace(draft, reasons=reasons)
     skipped = [(name, "resting after failures") for name in draft.chain if name in resting]
     return replace(draft, chain=chain, skipped=(*draft.skipped, *skipped))

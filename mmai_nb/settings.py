@@ -238,7 +238,7 @@ class _Layers:
         try:
             return self.draft.nested(changes)
         except ValueError as error:
-            raise _wrong(f"{label}: {error}") from error
+            raise _wrong(_at(label, str(error))) from error
 
     def lay_file(self, source: Source) -> None:
         self.files[source.name] = source
@@ -253,16 +253,17 @@ class _Layers:
             raise
         except NoSuchEntryError as error:
             known = self.draft.known(error.path[:-1])
-            raise _wrong(f"{label}: {unknown_key(error.path, known)}") from None
+            raise _wrong(_at(label, unknown_key(error.path, known))) from None
         except ValueError as error:
-            raise _wrong(f"{label}: {error}") from None
+            raise _wrong(_at(label, str(error))) from None
 
     def _check(self, label: str, path: KeyPath, value: Any) -> None:
         if any(find_secret(text, {}) for text in (*map(str, path), *_texts(value))):
-            raise _wrong(
-                f"{self._place(label, path)}: {dotted(path)} holds a key: put it into an "
-                "environment variable and name that in api_key_env"
+            words = (
+                f"{dotted(path)} holds a key: put it into an environment variable and name that "
+                "in api_key_env"
             )
+            raise _wrong(_at(self._place(label, path), words))
         if label != CONFIGURE and path[0] == "models" and path[-1] == "simulated":
             place = self._place(label, path)
             raise _wrong(f"{place}: {dotted(path)} is for the built-in demo only: take it out")
@@ -283,7 +284,12 @@ class _Layers:
             data = self.files[label].data if label in self.files else {}
             listed = isinstance(data.get("tiers"), list)
             place = self._place(label, path if listed else named)
-            raise _wrong(f"{place}: {error}") from error.__cause__
+            raise _wrong(_at(place, str(error))) from error.__cause__
+
+
+def _at(place: str, text: str) -> str:
+    """The text after its place; what was just typed or clicked needs none."""
+    return text if place == CONFIGURE else f"{place}: {text}"
 
 
 def _texts(value: Any) -> Iterator[str]:

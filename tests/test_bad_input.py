@@ -73,10 +73,10 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
     ("D3-near", "%%ai --no-cach\nhi", UsageError, ("did you mean --no-cache?",)),
     ("D4-unclosed-quote", "%%ai -s 'be brief\nhi", UsageError, ("column 4 is not closed",)),
     ("D4-backslash", "%%ai -s x\\\nhi", UsageError, ("backslash",)),
-    ("D5-no-value", "%%ai -t\nhi", UsageError, ("-t", "expected one argument")),
+    ("D5-no-value", "%%ai -t\nhi", UsageError, ("-t", "needs a value: 0..2")),
     ("D6-abbreviation", "%%ai --mod gpt\nhi", UsageError, ("--mod", "--model")),
     ("D7-quoted", "%%ai -m 'a b'\nhi", UsageError, ("'a b'", "no spaces")),
-    ("D8-hot", "%%ai -t hot\nhi", UsageError, ("'hot'", "float")),
+    ("D8-hot", "%%ai -t hot\nhi", UsageError, ("'hot'", "number from 0 to 2")),
     *(
         (f"D{row}-{value}", f"%%ai -t {value}\nhi", UsageError, ("from 0 to 2", value.strip("-")))
         for row, value in ((9, "nan"), (9, "inf"), (10, "3"), (10, "-1"))
@@ -132,7 +132,13 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
     ("calibrate-no-file", "%ai calibrate import", UsageError, ("import FILE",)),
     ("calibrate-undo", "%ai calibrate undo", UsageError, ("none to take back",)),
     ("calibrate-nowhere", "%ai calibrate import no.json", UsageError, ("No such file",)),
-    ("D36-abc", "%%ai --timeout abc\nhi", UsageError, ("'abc'", "--timeout")),
+    ("prefer-nothing", "%%ai --prefer\nhi", UsageError, ("cheap, balanced, quality or 20%",)),
+    ("fallback-nothing", "%%ai --fallback\nhi", UsageError, ("--fallback needs a value: MODEL",)),
+    ("option-half", "%%ai -o seed\nhi", UsageError, ("-o/--option needs a value: KEY VALUE",)),
+    ("compare-end", "%%ai --compare a, b c\nhi", UsageError, ("leave a model out",)),
+    ("route-cell", "%%ai route\nhi", UsageError, ("no model 'route'", "%%ai --dry-run")),
+    ("command-cell", "%%ai costs\nhi", UsageError, ("the command is %ai costs",)),
+    ("D36-abc", "%%ai --timeout abc\nhi", UsageError, ("'abc'", "timeout must be")),
 ]
 
 

@@ -368,6 +368,21 @@ class TestReasons:
     def test_no_code_is_not_said_of_code(self):
         assert "no code" not in score("```\nx\n```").reasons
 
+    @pytest.mark.parametrize(
+        "prompt",
+        [
+            "Fix this bug: def f(x): return x+1 / 0",
+            "Why is x = y + 1 wrong?",
+            "What does rows[0] give?",
+            "Tell me what {a: 1} is;",
+        ],
+    )
+    def test_no_code_is_not_said_where_a_line_may_hold_some(self, prompt):
+        assert "no code" not in score(prompt).reasons
+
+    def test_no_code_is_said_of_prose_with_brackets(self):
+        assert "no code" in score("Who was Ada (the mathematician)?").reasons
+
 
 class TestSignals:
     @pytest.mark.parametrize("english", ["let", "class", "import", "return", "function hall"])

@@ -343,6 +343,7 @@ def test_a_check_that_breaks_costs_no_answer(build, monkeypatch, caplog):
         answer = build().ask("What is 3 * 17?", check=True)
     assert answer == WRONG
     assert "not checked: the check broke (ZeroDivisionError)" in answer.footer()
+    assert "· checked ·" not in answer.footer()
     assert "a check of an answer broke" in caplog.text
 
 

@@ -127,3 +127,34 @@ def test_an_option_has_the_page_it_stands_on(fresh, word, says):
 def test_a_sentence_that_begins_with_help_is_a_question(fresh):
     fresh("%ai help me sort a list")
     assert fresh.call.calls[0][0].prompt == "help me sort a list"
+
+
+@pytest.mark.parametrize(
+    ("topic", "line"),
+    [
+        ("--check", "--check looks at the answer"),
+        ("check", "--check looks at the answer"),
+        ("compare", "--compare asks several models"),
+        ("--compare", "--compare asks several models"),
+        ("--blind", "--compare asks several models"),
+        ("prefer", "The setting prefer is the cost dial"),
+        ("votes", "%ai good [last]"),
+        ("--max-cost", "%ai budget"),
+        ("--tag", "--tag WORD"),
+        ("-t", "-t, --temperature"),
+    ],
+)
+def test_an_option_or_a_plain_word_leads_to_its_page(fresh, topic, line):
+    assert line in fresh(f"%ai help {topic}").value
+
+
+def test_an_option_that_is_not_there_has_no_page(fresh):
+    assert "no help on '--nonesuch'" in fresh("%ai help --nonesuch").text
+
+
+def test_the_help_names_every_word_of_check(fresh):
+    assert "--check [agree|on|off]" in fresh("%ai help").value
+
+
+def test_the_pages_on_votes_say_what_last_is(fresh):
+    assert "%ai poor last says what is meant" in fresh("%ai help poor").value

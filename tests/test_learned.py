@@ -176,3 +176,9 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path):
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(OptionError, match="path of a file is needed"):
         read_calibration(path)
+
+
+def test_a_file_that_is_no_calibration_is_called_that(tmp_path):
+    (tmp_path / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    with pytest.raises(OptionError, match="it is no calibration that %ai calibrate export wrote"):
+        read_calibration(tmp_path / "passwd")

@@ -212,7 +212,7 @@ MISUSE = [
     ("%%ai --bogus\nhi", "no option"),  # D3
     ("%%ai --no-cach\nhi", "did you mean --no-cache"),  # D3
     ("%%ai -s 'be brief\nhi", "opened at column 4 is not closed"),  # D4
-    ("%%ai -t\nhi", "expected one argument"),  # D5
+    ("%%ai -t\nhi", "-t/--temperature needs a value"),  # D5
     ("%%ai --mod gpt\nhi", "no option '--mod'"),  # D6
     ("%%ai --no-cahce\nhi", "did you mean --no-cache?"),
     ("%%ai --max_tokens 3\nhi", "did you mean --max-tokens?"),
@@ -649,3 +649,88 @@ def test_the_demos_tiers_are_read_as_they_are_set(tmp_path):
         assert "tiers.simple.check = agree" in play(read).text
         assert "did you mean 'tiers.simple.check'" in play("%ai config tiers.simple.chekc").text
         assert "tiers." not in play("%ai config").text
+
+
+def test_an_option_behind_the_prompt_is_text_and_the_footer_says_so(play):
+    shown = play("%ai What is 3 * 17? --check", "51")
+    assert play.call.calls[0][0].prompt == "What is 3 * 17? --check"
+    assert "'--check' is part of the prompt: options stand on the first line of %%ai" in shown.text
+
+
+def test_an_option_with_its_value_behind_the_prompt_is_told_too(play):
+    assert "'--max-cost' is part of" in play("%%ai\nhi there --max-cost 0.5", "yes").text
+    assert "'--check' is part of" in play("%ai hi there, --check agree", "yes").text
+    assert "'--tag' is part of" in play("%ai hi there, all of you --tag=x", "yes").text
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%ai What does git do with --amend",
+        "%ai What does --check do in black and in isort?",
+        "%ai What does black --check do?",
+        "%ai Tell me what it does with --check.",
+        "%ai -- What is this? --check",
+        "%%ai\nWhat does this do?\nblack --check",
+        '%ai Explain "--check"',
+        "%ai What does ls do with -v",
+    ],
+)
+def test_what_only_looks_like_an_option_of_ours_is_not_told(play, cell):
+    assert "is part of the prompt" not in play(cell, "it depends").text
+
+
+def test_the_names_to_compare_may_have_spaces_at_their_commas(play):
+    for names in ("small, large", "small ,large", "small , large"):
+        shown = play(f"%%ai --compare {names} --no-cache\nhi", "one", "two")
+        assert list(shown.value.answers) == ["small", "large"], names
+    shown = play("%%ai --compare=small, large --no-cache\nhi", "one", "two")
+    assert list(shown.value.answers) == ["small", "large"]
+
+
+def test_a_list_of_names_ends_where_no_comma_stands(play):
+    assert "leave a model out" in play("%%ai --compare small,large big\nhi").text
+
+
+PRETEND = "budgets do not count the demo's pretend money"
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """A notebook where nothing is configured, so that the demo's models answer."""
+    with playing(tmp_path, None) as run:
+        yield run
+
+
+def test_where_the_demo_answers_the_footer_says_that_budgets_do_not_count_it(demo):
+    shown = demo("%%ai --max-cost 0.000001\nhi", "hello")
+    assert shown.text.count(PRETEND) == 1
+    demo("%ai budget 5/day")
+    assert demo("%%ai\nhi there", "hello").text.count(PRETEND) == 1
+    assert PRETEND not in demo("%%ai\nhi there").text  # cached: it costs nothing, pretend or not
+
+
+def test_without_a_budget_the_demo_says_nothing_of_budgets(demo):
+    assert PRETEND not in demo("%%ai\nhi", "hello").text
+
+
+def test_a_model_that_costs_real_money_says_nothing_of_pretend_money(play):
+    assert PRETEND not in play("%%ai --max-cost 5\nhi", "hello").text
+    assert PRETEND not in play("%ai budget 5/day").text
+
+
+def test_the_budgets_of_a_notebook_with_the_demo_say_so_in_a_line(demo):
+    assert PRETEND in demo("%ai budget").text
+    assert PRETEND in demo("%ai budget 5/day").text
+
+
+def test_an_answer_that_passed_its_check_says_so_in_the_footer(play):
+    shown = play("%%ai --check\nWhat is 3 * 17?", "3 * 17 = 51")
+    assert "· checked ·" in shown.text
+    assert "checked" not in play("%%ai --no-cache\nWhat is 3 * 17?", "3 * 17 = 51").text
+
+
+def test_an_answer_that_did_not_pass_is_not_called_checked(play):
+    shown = play("%%ai large --check\nWhat is 3 * 17?", "3 * 17 = 41")
+    assert "check: 3 * 17 = 41 is wrong" in shown.text or "check: 3 × 17 = 41" in shown.text
+    assert "checked" not in shown.text

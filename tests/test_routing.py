@@ -262,7 +262,7 @@ class TestBreakers:
     def test_with_every_breaker_open_the_chain_stays(self):
         found = route(ask("hi"), open_breakers=("tiny", "mid"))
         assert found.chain == ("tiny", "mid")
-        assert found.reasons[-1] == "every circuit is open: tried all the same"
+        assert found.reasons[-1] == "all of them are resting after failures: tried all the same"
 
     def test_a_named_model_is_probed_at_once(self):
         request = ask(model="tiny", fallback=("mid", "big"))

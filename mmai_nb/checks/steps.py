@@ -133,4 +133,4 @@ def _unused(prose: str, question: str) -> Iterator[Finding]:
         if not any(_spoken_of(value) & said for value in values)
     ]
     if missing:
-        yield Finding("unused", f"{missing[0]} of the question is not used")
+        yield Finding("unused", f"the number {missing[0]} of the question is not used")

@@ -11,7 +11,7 @@ from typing import Any
 from ..budgets import SCOPES
 from ..engine import Engine
 from ..errors import OptionError
-from ..purse import usd
+from ..purse import PRETEND, usd
 from ..values import checked_usd, nearest, shown
 from .page import Command, Page
 from .registry import EngineGetter, Subcommand
@@ -35,14 +35,17 @@ def _budget(rest: str, engine: EngineGetter) -> Command | None:
 
 
 def _shown(engine: Engine) -> Any:
+    said = [] if engine.settings.models else [PRETEND]
     if engine.settings.budget.amounts:
-        return engine.budget()
+        from .table import Table
+
+        return Table.of(engine.budget(), below=said)
     lines = ["no budget is set: %ai budget 5/day sets one"]
     purse = engine.purse({"day": Decimal(1), "month": Decimal(1)})
     for standing in engine.ledger.standings(purse.limits(time.time())):
         when = "today" if standing.limit.scope == "day" else "this month"
         lines.append(f"{when:<10}  {usd(standing.spent)} spent")
-    return Page("\n".join(lines))
+    return Page("\n".join([*lines, *said]))
 
 
 def _set(engine: Engine, words: Sequence[str]) -> Any:

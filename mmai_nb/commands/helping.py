@@ -31,15 +31,26 @@ def help_page(topic: str, families: Families, options: str) -> Page:
     commands = [sub for family in families.values() for sub in family]
     if not topic:
         return Page(_overview(families, options))
+    asked = topic
+    topic = _name_of(topic, options)
     for sub in commands:
         if topic in (sub.name, *sub.names):
             return Page(_on_command(sub))
-    page = TOPICS.get(STANDS_ON.get(topic.lstrip("-"), topic))
+    page = TOPICS.get(topic)
     if page is not None:
         return Page(page(options))
     known = [*TOPICS, *(name for sub in commands for name in (sub.name, *sub.names))]
-    hint = nearest(topic, known) or f"; topics are {', '.join(TOPICS)} and the commands"
-    raise OptionError(f"no help on {shown(topic)}{hint}")
+    hint = nearest(asked, known) or f"; topics are {', '.join(TOPICS)} and the commands"
+    raise OptionError(f"no help on {shown(asked)}{hint}")
+
+
+def _name_of(topic: str, options: str) -> str:
+    """The page that a topic stands on: an option stands on its own, or on that of all options."""
+    plain = topic.lstrip("-")
+    if found := STANDS_ON.get(plain) or (plain in TOPICS and plain):
+        return found
+    is_option = topic.startswith("-") and topic in options.replace(",", " ").split()
+    return "options" if is_option else topic
 
 
 def _overview(families: Families, options: str) -> str:
@@ -226,6 +237,27 @@ Python it is ai.ask(…, check=True); answer.checks and answer.rejected tell the
 how often it happens and what it costs."""
 
 
+def _comparing(options: str) -> str:
+    return """\
+--compare asks several models the same at once, and shows their answers side by side:
+
+    %%ai --compare demo-small,demo-large
+    What is 3 * 17?
+
+The models' names stand behind it with commas between them; no other model is named. Each is asked
+as it would be alone: cached, priced and recorded. One that fails has its error in its own column.
+--blind hides the names until you vote, and the answers come in a mixed order:
+
+    %%ai --compare demo-small,demo-large --blind --var seen
+    How many legs has a spider?
+
+    seen.vote("a")
+
+%ai calibrate learns from such votes, and ai.win_rates() counts them. A comparison has no one
+answer, so %ai good, %ai retry and %ai escalate do not go for it. A --check only tells what it
+finds. In Python it is ai.compare(prompt, models); %ai panel compare does it with the mouse."""
+
+
 TOPICS: Mapping[str, Callable[[str], str]] = {
     "options": _options,
     "variables": _variables,
@@ -233,8 +265,20 @@ TOPICS: Mapping[str, Callable[[str], str]] = {
     "keys": _keys,
     "tiers": _tiers,
     "checks": _checks,
+    "compare": _comparing,
 }
 """Pages that are no command's, by topic; each takes the options of `%%ai`."""
 
-STANDS_ON = {"prefer": "tiers", "dial": "tiers", "check": "checks"}
-"""What a page is about beside its own name: options, settings."""
+STANDS_ON = {
+    "prefer": "tiers",
+    "dial": "tiers",
+    "check": "checks",
+    "blind": "compare",
+    "comparison": "compare",
+    "comparing": "compare",
+    "vote": "good",
+    "votes": "good",
+    "max-cost": "budget",
+    "format": "formats",
+}
+"""What a page is about beside its own name: options, settings, plain words."""

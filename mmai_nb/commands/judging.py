@@ -51,7 +51,7 @@ It is kept in the ledger, and %ai calibrate learns from such votes. No text is k
 such as how long the prompt was and, unless log_text is false, a number for each word, one of 512,
 so that many words share it. %ai history delete takes the words' numbers away with the prompt. A
 second word on the same answer replaces the first. In Python it is ai.vote("{word}"); of an earlier
-answer, ai.vote("{word}", answer)."""
+answer, ai.vote("{word}", answer). "last" changes nothing: %ai {word} last says what is meant."""
 
 COMMANDS = (
     Subcommand(
