@@ -124,7 +124,8 @@ def _ends_in_a_cut_number(text: str, last: str) -> bool:
 _UNKNOWING = re.compile(
     r"^\W*(?:(?:sorry|unfortunately|honestly),? )?"
     r"(?:i (?:really |honestly )?(?:don't|do not) know|"
-    r"i(?:'m| am) (?:not (?:\w+ )?(?:sure|certain)|unsure)|(?:i have )?no idea|(?:that|it)(?:'s| is) (?:unknown|hard to say|unclear)\W*$)",
+    r"i(?:'m| am) (?:not (?:\w+ )?(?:sure|certain)|unsure)|(?:i have )?no idea|"
+    r"(?:that|it)(?:'s| is) (?:unknown|hard to say|unclear)\W*$)",
     re.IGNORECASE,
 )
 _YET = re.compile(
