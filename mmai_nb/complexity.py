@@ -14,15 +14,13 @@ What a user's own votes add to the weights comes as offsets; see fitting.py.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 
+from .fitted import joined, read_fitted
 from .records import Complexity
 from .signals import READ, read_signals, read_words
 
@@ -172,35 +170,16 @@ def with_offsets(weights: Weights, offsets: Mapping[str, float]) -> Weights:
 @cache
 def fitted_weights() -> Weights:
     """The priors with the fitted weights; without a sound file the priors alone, with a warning."""
-    place = files(__package__) / "data" / "complexity.json"
-    try:
-        return with_fitted(json.loads(place.read_bytes()))
-    except (OSError, ValueError, OverflowError, RecursionError) as error:
-        warnings.warn(
-            f"data/complexity.json cannot be used ({error!s:.80}): complexity is scored by "
-            "hand-set weights alone; install mmai_nb again",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return Weights()
+    return read_fitted(Weights(), FITTED, "complexity.json", "complexity is scored by")
 
 
 def with_fitted(found: object) -> Weights:
     """The priors with these values, by name, for all of the fitted weights.
 
     Raises:
-        ValueError: a name is missing or too much, a value is no finite number or has a sign that
-            would break the promise.
+        ValueError: they are not those that a file may hold.
     """
-    if not isinstance(found, dict) or set(found) != set(FITTED):
-        raise ValueError(f"it should hold {', '.join(FITTED)}")
-    for name, value in found.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise ValueError(f"{name} is no number")
-        if value < 0 and name != "bias":
-            raise ValueError(f"{name} is negative")
-    return replace(Weights(), **found)
+    return joined(Weights(), FITTED, found)
 
 
 def _reasons(

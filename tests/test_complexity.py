@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmai_nb import complexity
+from mmai_nb import complexity, fitted
 from mmai_nb.complexity import FITTED, Weights, fitted_weights, score, with_fitted
 from mmai_nb.providers import TIER_BOUNDS
 
@@ -595,7 +595,7 @@ class TestFittedWeights:
     @pytest.fixture
     def kept(self, tmp_path, monkeypatch):
         """Where the weights are read from, empty."""
-        monkeypatch.setattr(complexity, "files", lambda package: tmp_path)
+        monkeypatch.setattr(fitted, "files", lambda package: tmp_path)
         (tmp_path / "data").mkdir()
         return tmp_path / "data" / "complexity.json"
 

@@ -16,8 +16,8 @@ from good_answers import GOOD
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmai_nb import fitted
 from mmai_nb.checks import Assessment, Finding, Question, agree, assess, blocks, find_faults
-from mmai_nb.checks import doubt as room
 from mmai_nb.checks.doubt import FITTED, THRESHOLD, Weights, fitted_weights, weigh, with_fitted
 
 NAMES = {"sales", "df", "xs", "text"}
@@ -167,13 +167,13 @@ def test_without_a_sound_file_the_hand_set_weights_are_used_with_a_warning(
     (tmp_path / "data").mkdir()
     if text is not None:
         (tmp_path / "data" / "checks.json").write_text(text)
-    monkeypatch.setattr(room, "files", lambda package: tmp_path)
-    room.fitted_weights.cache_clear()
+    monkeypatch.setattr(fitted, "files", lambda package: tmp_path)
+    fitted_weights.cache_clear()
     try:
         with pytest.warns(RuntimeWarning, match="hand-set weights alone"):
             assert fitted_weights() == Weights()
     finally:
-        room.fitted_weights.cache_clear()
+        fitted_weights.cache_clear()
 
 
 # -- any text

@@ -12,14 +12,12 @@ well they do and what they cannot do stands beside it in data/checks.md.
 
 from __future__ import annotations
 
-import json
 import math
-import warnings
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
+from ..fitted import joined, read_fitted
 from .finals import stem
 from .finding import Finding
 
@@ -125,31 +123,13 @@ def weigh(
 @cache
 def fitted_weights() -> Weights:
     """The priors with the fitted weights; without a sound file the priors alone, with a warning."""
-    place = files("mmai_nb") / "data" / "checks.json"
-    try:
-        return with_fitted(json.loads(place.read_bytes()))
-    except (OSError, ValueError, OverflowError, RecursionError) as error:
-        warnings.warn(
-            f"data/checks.json cannot be used ({error!s:.80}): answers are checked by hand-set "
-            "weights alone; install mmai_nb again",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return Weights()
+    return read_fitted(Weights(), FITTED, "checks.json", "answers are checked by")
 
 
 def with_fitted(found: object) -> Weights:
     """The priors with these values, by name, for all of the fitted weights.
 
     Raises:
-        ValueError: a name is missing or too much, a value is no finite number or negative.
+        ValueError: they are not those that a file may hold.
     """
-    if not isinstance(found, dict) or set(found) != set(FITTED):
-        raise ValueError(f"it should hold {', '.join(FITTED)}")
-    for name, value in found.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise ValueError(f"{name} is no number")
-        if value < 0 and name != "bias":
-            raise ValueError(f"{name} is negative")
-    return replace(Weights(), **found)
+    return joined(Weights(), FITTED, found)
