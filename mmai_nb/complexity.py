@@ -132,7 +132,7 @@ def score(
     if words:
         parts["words"] = words_part(words, read_words(text))
     z = chosen.bias + sum(parts.values())
-    return Complexity(_logistic(z), _reasons(parts, signals, text, z), seen, shipped)
+    return Complexity(_logistic(z), _reasons(parts, signals, text, data, z), seen, shipped)
 
 
 def words_part(weights: Mapping[int, float], words: Sequence[int]) -> float:
@@ -183,16 +183,22 @@ def with_fitted(found: object) -> Weights:
 
 
 def _reasons(
-    parts: Mapping[str, float], signals: Mapping[str, float], text: str, z: float
+    parts: Mapping[str, float], signals: Mapping[str, float], text: str, data: str, z: float
 ) -> tuple[str, ...]:
     """What raised the score most, strongest first; then what kept it low, where it is low."""
-    long = {"length": f"long ({len(text):,} characters)"} if signals["length"] >= _LONG else {}
-    why = _WHY | long
+    why = _WHY | ({"length": _long(text, data)} if signals["length"] >= _LONG else {})
     high = [name for name, part in parts.items() if part >= _WORTH_TELLING and name in why]
     found = [why[name] for name in sorted(high, key=lambda name: -parts[name])]
     if z < 0:
         found += _low_reasons(signals, text)
     return tuple(found[:3])
+
+
+def _long(text: str, data: str) -> str:
+    """What is long of a long prompt: the words of the user's, or what is put into them."""
+    if len(data) // 10 > len(text):
+        return f"long data ({len(data):,} characters)"
+    return f"long ({len(text):,} characters)"
 
 
 def _low_reasons(signals: Mapping[str, float], text: str) -> list[str]:

@@ -639,3 +639,15 @@ class TestFittedWeights:
     def test_a_weight_that_would_break_the_promise_is_refused(self):
         with pytest.raises(ValueError, match="names is negative"):
             with_fitted({"bias": -1.0, "names": -0.1, "brackets": 0.0, "quantities": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "told"),
+    [
+        ("Summarise long", "word " * 3_000, "long data (15,000 characters)"),
+        ("Summarise this. " * 100, "", "long (1,600 characters)"),
+        ("Summarise this. " * 100, "word " * 3, "long (1,600 characters)"),
+    ],
+)
+def test_the_length_that_is_told_is_of_what_is_long(text, data, told):
+    assert told in score(text, data=data).reasons
