@@ -104,7 +104,7 @@ class MmaiMagics(ConfiguredMagics):
     # -- %ai
 
     def _line(self, line: str) -> Any:
-        from .commands import Again, command_for, near_command
+        from .commands import Again, Planned, command_for, near_command
 
         line = line.strip()
         if line.startswith("-- "):  # asked even if it looks like a command
@@ -115,6 +115,9 @@ class MmaiMagics(ConfiguredMagics):
             value = command()
             if isinstance(value, Again):
                 value = self._asked_again(value)
+            elif isinstance(value, Planned):
+                options = ["--dry-run", *["-v"] * value.everything]
+                value = self._ask(value.text, self.parser.parse_args(options))
             return value if plain == line else None
         if hint := near_command(plain, lambda: self.engine):
             raise UsageError(f"{hint}; %ai -- {line[:40]} asks it as it is")

@@ -25,7 +25,7 @@ from . import (
     unlocking,
 )
 from .helping import TOPICS, help_page
-from .page import Again, Command, Page
+from .page import Again, Command, Page, Planned
 from .registry import PATHS, EngineGetter, Subcommand
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "PATHS",
     "Again",
     "Page",
+    "Planned",
     "command_for",
     "help_page",
     "near_command",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from ..engine import Engine
 from ..errors import MmaiError, OptionError
-from ..options import make_request
-from ..planning import Plan
-from .page import Command, Page
+from .page import Command, Page, Planned
 from .registry import EngineGetter, Subcommand
 
 __all__ = ["COMMANDS"]
@@ -22,13 +19,12 @@ def _route(rest: str, engine: EngineGetter) -> Command | None:
     if not text or rest == "-v":
         return None
 
-    def run() -> Plan:
+    def run() -> Planned:
         if re.match(r"--?[a-z]", text):
             raise OptionError(
                 "%ai route takes TEXT, and -v before it: %%ai --dry-run takes options"
             )
-        asked = make_request(text, engine().settings)
-        return replace(engine().route(asked.request), everything=text != rest)
+        return Planned(text, everything=text != rest)
 
     return run
 
@@ -56,8 +52,8 @@ def _versions() -> Page:
 _ROUTE_HELP = """\
 The score and its reasons, the tier and its bounds, the models in the order in which they are tried,
 and what each of them would cost; below, where the same prompt goes with another turn of the cost
-dial. Tokens and costs are estimates: an answer is taken to have max_tokens, or 400. -v shows every
-model where there are many.
+dial. Variables are put in as asking does. Tokens and costs are estimates: an answer is taken to
+have max_tokens, or 400. -v shows every model where there are many.
 
     %ai route Prove that there are infinitely many primes.
 

@@ -9,10 +9,10 @@ from typing import Any
 from ..answer import Answer
 from ..markup import clean_text, escape
 
-__all__ = ["Again", "Command", "Page", "short_name"]
+__all__ = ["Again", "Command", "Page", "Planned", "short_name"]
 
 Command = Callable[[], Any]
-"""Runs a subcommand whose words were read; gives what is shown, or an Again."""
+"""Runs a subcommand whose words were read; gives what is shown, an Again or a Planned."""
 
 _PRE_STYLE = "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace)"
 
@@ -31,6 +31,19 @@ class Again:
     """
 
     run: Callable[[Callable[..., Answer]], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A question is to be read as asking it would, and its plan shown.
+
+    Attributes:
+        text: as it was typed, with {names}.
+        everything: show all models.
+    """
+
+    text: str
+    everything: bool
 
 
 class Page(str):
