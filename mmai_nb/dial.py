@@ -7,6 +7,12 @@ some share is still free.
 
 Of the rest, each tier may get twice as many as the next stronger one: prices rise more steeply than
 that from tier to tier, so that the middle does not eat up what the top has saved.
+
+A user's last prompts may be a batch of one kind, which says nothing of the next one. So their
+bounds are never below those of a mixture, half of it public questions.
+
+Two of the words mean a direction, too: with "cheap" no prompt goes to a dearer tier than without
+the dial, with "quality" none to a cheaper one. So the share of "quality" is about, not at most.
 """
 
 from __future__ import annotations
@@ -32,21 +38,28 @@ __all__ = [
     "bounds_for",
     "checked_prefer",
     "expected_shares",
+    "limit_of",
     "percent",
     "public_scores",
     "share_of",
     "tier_at",
     "turn_said",
     "turned",
-    "whole",
+    "wholes",
 ]
 
 PREFERENCES = {"cheap": 0.05, "balanced": 0.2, "quality": 0.5}
-"""The words of the dial, each with the share of prompts that may go to the strongest tier.
+"""The words of the dial, each with the share of prompts that may go to the strongest tier; that of
+quality is about, not at most.
 
 On the public questions they recover 7, 28 and 64 % of what the strong model adds to the cheap one
 (data/complexity.md).
 """
+
+_DIRECTIONS = {
+    "cheap": "; none to a dearer tier than without the dial",
+    "quality": "; none to a cheaper tier than without the dial",
+}
 
 ENOUGH = 50
 """So many prompts of the user's own speak for themselves: a share of 20 % is then known to some
@@ -75,6 +88,7 @@ class Dial:
         bounds: up to which score each tier serves.
         expected: the share of the prompts behind it that each tier gets.
         basis: whose prompts those are, in words.
+        mixed: whether public questions had a say in the bounds beside them.
     """
 
     prefer: str | float | None
@@ -82,6 +96,7 @@ class Dial:
     bounds: tuple[float, ...]
     expected: tuple[float, ...]
     basis: str
+    mixed: bool = False
 
     def said(self, strongest: str) -> str:
         """The dial as a reason of a route; "" where it is not set.
@@ -105,7 +120,8 @@ class Dial:
         if self.share == 1:
             return f"Every prompt goes to {strongest}."
         if self.share is not None:
-            return f"At most {percent(self.share)} of prompts go to {strongest}."
+            limit = limit_of(self.prefer or 0.0).capitalize()
+            return f"{limit} of prompts go to {strongest}{_DIRECTIONS.get(str(self.prefer), '')}."
         if self.bounds == tuple(own):
             return "The tiers' own bounds hold."
         return "The bounds that your votes call for hold: %ai calibrate show."
@@ -117,9 +133,9 @@ class Dial:
             names: of the tiers.
         """
         parts = []
-        for name, bound, share in zip_longest(names, self.bounds, self.expected):
+        for name, bound, share in zip_longest(names, self.bounds, wholes(self.expected)):
             reach = "" if bound == 1 else ", none" if bound < 0 else f" up to {bound:g}"
-            parts.append(f"{name}{reach}" + ("" if share is None else f" ({whole(share)})"))
+            parts.append(f"{name}{reach}" + ("" if share is None else f" ({share})"))
         return " · ".join(parts)
 
     @property
@@ -138,9 +154,10 @@ def _said(dial: Dial, strongest: str) -> str:
         return f"{head}: no choice, {strongest} is the only tier"
     if dial.share >= 1:
         return f"{head}: every prompt goes to {strongest}"
-    limit = f"at most {percent(dial.share)}" if dial.share else "none"
+    limit = limit_of(dial.prefer or 0.0) if dial.share else "none"
     thresholds = f"threshold{'s' * (len(dial.bounds) > 2)} {dial.between}"
-    return f"{head}: {limit} to {strongest} ({thresholds} from {dial.basis})"
+    basis = dial.basis + " and public ones" * dial.mixed
+    return f"{head}: {limit} to {strongest} ({thresholds} from {basis})"
 
 
 def checked_prefer(value: object) -> str | float | None:
@@ -175,6 +192,11 @@ def share_of(prefer: str | float) -> float:
     return PREFERENCES[prefer] if isinstance(prefer, str) else prefer
 
 
+def limit_of(prefer: str | float) -> str:
+    """How many prompts may go to the strongest tier, in words: "at most 5 %"."""
+    return f"{'about' if prefer == 'quality' else 'at most'} {percent(share_of(prefer))}"
+
+
 def tier_at(score: float, bounds: Sequence[float]) -> int:
     """The number of the first tier whose bound is not below the score, else of the last."""
     return next((at for at, bound in enumerate(bounds) if score <= bound), len(bounds) - 1)
@@ -184,7 +206,7 @@ def turn_said(prefer: str | float | None) -> str:
     """A turn of the dial in words."""
     if prefer is None:
         return AS_THE_TIERS_SAY
-    return prefer if isinstance(prefer, str) else f"{prefer:g}"
+    return prefer if isinstance(prefer, str) else percent(prefer)
 
 
 def percent(share: float) -> str:
@@ -192,23 +214,48 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def whole(share: float) -> str:
-    """A share in whole percent."""
-    return f"{100 * share:.0f} %"
+def wholes(shares: Sequence[float]) -> list[str]:
+    """Shares in whole percent; those of a whole add up to 100."""
+    found = [math.floor(100 * share + 1e-9) for share in shares]
+    missing = round(100 * sum(shares)) - sum(found)
+    by_rest = sorted(range(len(found)), key=lambda at: found[at] - 100 * shares[at])
+    for at in by_rest[:missing]:
+        found[at] += 1
+    return [f"{n} %" for n in found]
 
 
-def turned(prefer: str | float, scores: Sequence[float], tiers: int, basis: str) -> Dial:
+def turned(
+    prefer: str | float,
+    scores: Sequence[float],
+    without: Sequence[float],
+    basis: str,
+    public: Sequence[float] = (),
+) -> Dial:
     """What a preference comes to over the scores of past prompts.
 
     Args:
         prefer: a checked one.
         scores: of past prompts, in rising order.
-        tiers: how many there are.
+        without: up to which score each tier serves without the dial.
         basis: whose prompts those are.
+        public: scores of public questions, in rising order, where the prompts are the user's own.
     """
-    share = share_of(prefer)
+    share, tiers = share_of(prefer), len(without)
     bounds = bounds_for(share, scores, tiers)
-    return Dial(prefer, share, bounds, expected_shares(bounds, scores), basis)
+    if public:
+        bounds = tuple(map(max, bounds, bounds_for(share, _half_and_half(scores, public), tiers)))
+    if prefer == "cheap":
+        bounds = tuple(map(max, bounds, without))
+    elif prefer == "quality":
+        bounds = tuple(map(min, bounds, without))
+    return Dial(prefer, share, bounds, expected_shares(bounds, scores), basis, bool(public))
+
+
+def _half_and_half(scores: Sequence[float], public: Sequence[float]) -> list[float]:
+    """A mixture, in rising order, to which both give as many."""
+    steps = len(public)
+    own = [scores[at * len(scores) // steps] for at in range(steps)] if scores else []
+    return sorted([*own, *public])
 
 
 def bounds_for(share: float, scores: Sequence[float], tiers: int) -> tuple[float, ...]:

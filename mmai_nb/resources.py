@@ -324,11 +324,12 @@ class Resources:
         A calibration's bounds hold only for the tiers that it was made for.
         """
         made = self.learned(settings).current()
-        bounds, why = self._dialed(request, settings, _scale(made))
+        voted = () if made is None else _voted_bounds(made, settings)
+        bounds, why = self._dialed(request, settings, {**_scale(made), "bounds": voted})
         if made is None:
             return {"bounds": bounds, "bounds_from": why}
         if not bounds:
-            bounds = _voted_bounds(made, settings)
+            bounds = voted
             why = f"tiers begin where {made.votes} votes say" if bounds else ""
         known = {"offsets": made.offsets, "words": made.words}
         return {**known, "bounds": bounds, "bounds_from": why}

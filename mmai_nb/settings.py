@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .dial import checked_prefer, share_of
+from .dial import checked_prefer, share_of, turn_said
 from .drafts import Draft, KeyPath, NoSuchEntryError, by_name, leaves, origin_of, plain
 from .errors import ConfigError
 from .keys import KeySources, present_keys
@@ -335,8 +335,8 @@ def _check_dial(project: Source, yours: Any) -> None:
         return
     if theirs is None or share_of(theirs) > share_of(most):
         place = project.place(("prefer",))
-        wish = "set it back" if theirs is None else f"up to {theirs}"
-        raise _wrong(f"{place}: a project may turn prefer below {most}, not {wish}")
+        wish = "set it back" if theirs is None else f"up to {turn_said(theirs)}"
+        raise _wrong(f"{place}: a project may turn prefer below {turn_said(most)}, not {wish}")
 
 
 def _check_lower(project: Source, yours: Any) -> None:

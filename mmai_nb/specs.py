@@ -283,9 +283,8 @@ class Settings(_Frozen):
 
     def __repr__(self) -> str:
         tiers = ", ".join(tier.name for tier in self.tiers)
-        return (
-            f"Settings({len(self.models)} models; tiers: {tiers or 'none'}; %ai config shows all)"
-        )
+        models = f"{len(self.models)} model{'s' * (len(self.models) != 1)}"
+        return f"Settings({models}; tiers: {tiers or 'none'}; %ai config shows all)"
 
     @property
     def given(self) -> Mapping[str, Any]:

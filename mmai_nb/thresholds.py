@@ -1,4 +1,4 @@
-"""The bounds that the cost dial sets, from the user's own past prompts or the public ones.
+"""The bounds that the cost dial sets, from the user's own past prompts and the public ones.
 
 The ledger is read rarely and a little of it, so that a call pays next to nothing for the dial, and
 the bounds hold still while a notebook runs.
@@ -33,10 +33,11 @@ def _as_it_is(score: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """Scores in rising order, whose they are, and until when they hold."""
+    """Scores in rising order, whose they are, the public ones beside them, and until when."""
 
     scores: tuple[float, ...]
     basis: str
+    public: tuple[float, ...]
     ledger: Ledger
     until: float
 
@@ -54,7 +55,9 @@ class Thresholds:
     ) -> None:
         self._ledger, self._clock = ledger, clock
         self._past: dict[tuple[bool, float], _Past] = {}
-        self._made: dict[tuple[str | float, int, bool, float], tuple[_Past, Dial]] = {}
+        self._made: dict[
+            tuple[str | float, tuple[float, ...], bool, float], tuple[_Past, Dial]
+        ] = {}
 
     def dial(
         self,
@@ -77,13 +80,13 @@ class Thresholds:
         """
         simulated = settings.models[settings.tiers[-1].chain[0]].simulated
         past = self._scores(simulated, since, rescale)
+        bounds = bounds or tuple(tier.up_to for tier in settings.tiers)
         if prefer is None or not past.scores:
-            bounds = bounds or tuple(tier.up_to for tier in settings.tiers)
             return Dial(None, None, bounds, expected_shares(bounds, past.scores), past.basis)
-        key = (prefer, len(settings.tiers), simulated, since)
+        key = (prefer, bounds, simulated, since)
         made = self._made.get(key)
         if made is None or made[0] is not past:
-            dial = turned(prefer, past.scores, len(settings.tiers), past.basis)
+            dial = turned(prefer, past.scores, bounds, past.basis, past.public)
             made = self._made[key] = past, dial
         return made[1]
 
@@ -98,9 +101,11 @@ class Thresholds:
         past = self._past.get((simulated, since))
         if past is None or past.ledger is not ledger or past.until < now:
             scores, basis = _own(ledger, simulated, since, rescale)
+            public = tuple(map(rescale, _public()))
             if len(scores) < ENOUGH:
-                scores, basis = tuple(map(rescale, _public())), PUBLIC
-            past = self._past[simulated, since] = _Past(scores, basis, ledger, now + KEEPS_S)
+                scores, basis, public = public, PUBLIC, ()
+            past = _Past(scores, basis, public, ledger, now + KEEPS_S)
+            self._past[simulated, since] = past
         return past
 
 
@@ -123,8 +128,8 @@ def _public() -> tuple[float, ...]:
         return public_scores()
     except (OSError, ValueError, TypeError) as error:
         warnings.warn(
-            f"data/scores.json cannot be used ({error!s:.80}): prefer has no effect until {ENOUGH} "
-            "prompts of your own are recorded; install mmai_nb again",
+            f"data/scores.json cannot be used ({error!s:.80}): prefer goes by your own prompts "
+            f"alone, once there are {ENOUGH}; install mmai_nb again",
             RuntimeWarning,
             stacklevel=2,
         )

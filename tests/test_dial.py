@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -20,15 +21,23 @@ from mmai_nb.dial import (
     bounds_for,
     checked_prefer,
     expected_shares,
-    percent,
+    limit_of,
     public_scores,
     share_of,
     tier_at,
     turned,
+    wholes,
 )
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 1 / 3, 0.5, 0.8, 0.95)
 EVEN = tuple(i / 1000 for i in range(1, 1000))
+THIRDS = (0.3, 0.6, 1.0)
+
+
+def own_bounds(tiers: int) -> tuple[float, ...]:
+    """Bounds that tiers may have of their own."""
+    return tuple((tier + 1) / tiers for tier in range(tiers))
+
 
 scores = st.lists(st.integers(0, 10_000).map(lambda n: n / 10_000), max_size=300).map(sorted)
 shares = st.floats(0, 1)
@@ -159,6 +168,55 @@ def test_the_next_prompts_keep_to_the_limit_too():
         assert share - 0.035 < ups / rounds < share + 0.006, (size, share)
 
 
+# a batch of like prompts, and what the words mean beside a share
+
+batches = st.lists(st.integers(0, 100).map(lambda n: n / 100), min_size=50, max_size=80).map(sorted)
+rising = st.lists(st.floats(0, 1), max_size=4).map(lambda found: (*sorted(found), 1.0))
+turns = st.sampled_from([*PREFERENCES, 0.0, 0.1, 0.3, 0.7, 1.0])
+
+
+@pytest.mark.parametrize("turn", ["cheap", "balanced", 0.2])
+def test_a_batch_of_like_prompts_does_not_pull_the_bounds_down_to_itself(turn):
+    alone = turned(turn, [0.148] * 60, THIRDS, "here")
+    found = turned(turn, [0.148] * 60, THIRDS, "here", public_scores())
+    assert alone.bounds[1] < 0.61  # the batch itself, or with cheap what the tiers say
+    assert found.bounds[0] > 0.2
+    assert found.bounds[1] > 0.4
+
+
+@given(turns.filter(lambda turn: turn != "quality"), batches, rising)
+def test_the_limit_holds_for_the_own_prompts_whatever_the_public_ones_are(turn, past, own):
+    found = turned(turn, past, own, "here", public_scores())
+    assert len(own) == 1 or found.expected[-1] <= share_of(turn) + 1e-9
+
+
+@given(batches, rising, st.booleans())
+def test_cheap_sends_no_prompt_to_a_dearer_tier_than_without_the_dial(past, own, mixed):
+    bounds = turned("cheap", past, own, "here", public_scores() if mixed else ()).bounds
+    assert all(tier_at(s, bounds) <= tier_at(s, own) for s in (*EVEN, 0.0, 1.0, *past))
+
+
+@given(batches, rising, st.booleans())
+def test_quality_sends_no_prompt_to_a_cheaper_tier_than_without_the_dial(past, own, mixed):
+    bounds = turned("quality", past, own, "here", public_scores() if mixed else ()).bounds
+    assert all(tier_at(s, bounds) >= tier_at(s, own) for s in (*EVEN, 0.0, 1.0, *past))
+
+
+@given(batches, rising, st.booleans())
+def test_the_words_stay_in_their_order_and_their_bounds_rise(past, own, mixed):
+    public = public_scores() if mixed else ()
+    found = [turned(word, past, own, "here", public).bounds for word in PREFERENCES]
+    for dearer, cheaper in itertools.pairwise(reversed(found)):
+        assert all(a <= b for a, b in zip(dearer, cheaper, strict=True))
+    assert all(list(bounds) == sorted(bounds) for bounds in found)
+
+
+def test_balanced_and_a_share_of_ones_own_are_not_held_to_the_tiers_bounds():
+    own = (0.05, 0.95, 1.0)
+    for turn in ("balanced", 0.05, 0.5):
+        assert turned(turn, EVEN, own, "here").bounds == bounds_for(share_of(turn), EVEN, 3)
+
+
 # words
 
 
@@ -166,14 +224,14 @@ def test_the_next_prompts_keep_to_the_limit_too():
     ("prefer", "count", "said"),
     [
         ("cheap", 3, "prefer cheap: at most 5 % to top (thresholds 0.634, 0.95 from here)"),
-        (0.125, 2, "prefer 0.125: at most 12.5 % to top (threshold 0.875 from here)"),
-        (0, 2, "prefer 0: none to top (threshold 1 from here)"),
-        (1, 3, "prefer 1: every prompt goes to top"),
+        (0.125, 2, "prefer 12.5 %: at most 12.5 % to top (threshold 0.875 from here)"),
+        (0, 2, "prefer 0 %: none to top (threshold 1 from here)"),
+        (1, 3, "prefer 100 %: every prompt goes to top"),
         ("cheap", 1, "prefer cheap: no choice, top is the only tier"),
     ],
 )
 def test_the_dial_tells_itself_in_one_line(prefer, count, said):
-    assert turned(prefer, EVEN, count, "here").said("top") == said
+    assert turned(prefer, EVEN, own_bounds(count), "here").said("top") == said
 
 
 @pytest.mark.parametrize(
@@ -183,21 +241,48 @@ def test_the_dial_tells_itself_in_one_line(prefer, count, said):
         (0, 3, "No prompt goes to top, unless it fits nowhere else."),
         (1, 3, "Every prompt goes to top."),
         ("cheap", 1, "top is the only tier: there is nothing to choose."),
+        (
+            "cheap",
+            3,
+            "At most 5 % of prompts go to top; none to a dearer tier than without the dial.",
+        ),
+        ("balanced", 3, "At most 20 % of prompts go to top."),
+        (
+            "quality",
+            3,
+            "About 50 % of prompts go to top; none to a cheaper tier than without the dial.",
+        ),
     ],
 )
 def test_the_limit_is_a_sentence(prefer, count, says):
-    assert turned(prefer, EVEN, count, "here").limit_said("top", ()) == says
+    assert turned(prefer, EVEN, own_bounds(count), "here").limit_said("top", ()) == says
 
 
 def test_the_shares_are_told_by_tier():
-    said = turned("balanced", EVEN, 3, "here").shares_said(["low", "mid", "top"])
+    said = turned("balanced", EVEN, THIRDS, "here").shares_said(["low", "mid", "top"])
     assert said == "low up to 0.534 (53 %) · mid up to 0.8 (27 %) · top (20 %)"
-    always = turned(1, EVEN, 2, "here").shares_said(["low", "top"])
+    always = turned(1, EVEN, own_bounds(2), "here").shares_said(["low", "top"])
     assert always == "low, none (0 %) · top (100 %)"
 
 
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=10).filter(any))
+def test_shares_in_whole_percent_add_up_to_100(counts):
+    shown = [int(text.removesuffix(" %")) for text in wholes([n / sum(counts) for n in counts])]
+    assert sum(shown) == 100
+    assert all(abs(a - 100 * n / sum(counts)) < 1 for a, n in zip(shown, counts, strict=True))
+
+
+def test_no_shares_are_none():
+    assert wholes(()) == []
+
+
 def test_ten_tiers_are_told_in_a_short_line():
-    assert len(turned("quality", EVEN, 10, "your last 1,000 prompts").said("top")) < 140
+    assert len(said_of_ten()) < 150
+
+
+def said_of_ten() -> str:
+    own = "your last 1,000 prompts"
+    return turned("quality", EVEN, own_bounds(10), own, public_scores()).said("top")
 
 
 # the public scores
@@ -212,8 +297,8 @@ def test_the_public_scores_are_a_thousand_in_rising_order():
 @pytest.mark.parametrize("word", PREFERENCES)
 def test_the_model_card_has_the_bounds_of_each_word(word):
     card = (Path(mmai_nb.__file__).parent / "data" / "complexity.md").read_text("utf-8")
-    dial = turned(word, public_scores(), 3, "")
-    assert f"| {word} | {percent(dial.share)} | {dial.between} |" in card
+    dial = turned(word, public_scores(), THIRDS, "")
+    assert f"| {word} | {limit_of(word)} | {dial.between} |" in card
 
 
 @pytest.fixture(scope="module")

@@ -324,8 +324,20 @@ def test_the_twin_tells_the_dial(engine):
     panel = ModelsPanel(engine)
     bundle = panel._repr_mimebundle_()
     for kind in ("text/html", "text/plain"):
-        assert "At most 5 % of prompts go to complex." in bundle[kind]
+        assert "At most 5 % of prompts go to complex; none to a dearer tier" in bundle[kind]
     panel.close()
+
+
+def test_the_twins_table_has_the_bounds_that_its_text_has(engine):
+    engine.configure({"prefer": 0.2})
+    shown = ModelsPanel(engine).static()
+    for bound in ("simple (up to 0.532): small → large", "simple up to 0.532 (80 %)"):
+        assert bound in shown["text/plain"]
+    assert ">0.532<" in shown["text/html"]
+    assert ">0.5<" not in shown["text/html"]
+    engine.configure({"prefer": 1})
+    assert "simple (up to none): small → large" not in ModelsPanel(engine).static()["text/plain"]
+    assert "simple (none): small → large" in ModelsPanel(engine).static()["text/plain"]
 
 
 # -- the demo
@@ -364,7 +376,7 @@ def test_the_dial_turns_in_the_demo_too(demo):
     panel, engine = demo
     press(panel, "cheap")
     assert engine.settings.prefer == "cheap"
-    assert "At most 5 % of prompts go to complex." in panel._dial._words.value
+    assert "At most 5 % of prompts go to complex; none to a dearer" in panel._dial._words.value
 
 
 # -- saving

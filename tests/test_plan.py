@@ -272,6 +272,21 @@ def test_an_option_that_route_does_not_take_is_no_prompt(play, line):
     assert "%%ai --dry-run takes options" in shown.text
 
 
+def test_variables_are_put_in_as_asking_does(play):
+    play("long = 'lorem ipsum dolor sit amet. ' * 300")
+    shown = play("%ai route Summarise {long}")
+    dry = play("%%ai --dry-run\nSummarise {long}")
+    assert "long data (8,400 characters)" in str(shown.value)
+    assert str(shown.value) == str(dry.value)
+
+
+def test_a_value_that_cannot_be_put_in_is_refused_as_asking_does(play):
+    play("import os")
+    routed, asked = play("%ai route Summarise {os}"), play("%ai Summarise {os}")
+    assert "a module: put in one of its values" in routed.text
+    assert routed.text == asked.text
+
+
 def test_control_characters_of_a_prompt_do_not_reach_the_page(engine):
     assert "\x1b" not in str(plan(engine, "a\x1b[31mb"))
 
@@ -300,3 +315,25 @@ def test_a_plan_can_be_copied_pickled_and_compared(engine):
     found = plan(engine)
     assert pickle.loads(pickle.dumps(found)) == copy.deepcopy(found) == found
     assert replace(found, tier="x") != found
+
+
+# the dial's own page
+
+
+@pytest.mark.parametrize("typed", ["20%", "0.2", "20 %"])
+def test_a_share_is_shown_in_percent_however_it_was_typed(play, typed):
+    shown = str(play(f"%ai config prefer {typed}").value)
+    assert "prefer = 20 %   (configure())" in shown
+    assert re.search(r"\n  20 % .*← now", shown)
+    assert play("%ai config").value.loc["prefer", "value"] == "20 %"
+
+
+def test_the_shares_of_each_turn_add_up_to_100(play):
+    shown = str(play("%ai config prefer cheap").value)
+    rows = [re.findall(r"(\d+) %", line.split("  ", 2)[2]) for line in shown.splitlines()[6:]]
+    assert [sum(map(int, row)) for row in rows] == [100] * 4
+
+
+def test_help_on_the_dial_says_which_prompts_count(play):
+    shown = " ".join(str(play("%ai help prefer").value).split())
+    assert "not from the cache, and with no model and no tier named" in shown

@@ -236,7 +236,7 @@ def test_a_project_may_turn_the_cost_dial_where_you_have_not_and_down(home, your
 
 def test_a_project_may_not_turn_the_cost_dial_up(home):
     said = home.error('prefer = "cheap"', '\nprefer = "20%"')
-    assert "mmai_nb.toml:2: a project may turn prefer below cheap, not up to 0.2" in said
+    assert "mmai_nb.toml:2: a project may turn prefer below cheap, not up to 20 %" in said
 
 
 def test_a_project_cannot_set_your_dial_back(home):
@@ -616,3 +616,10 @@ def test_any_text_as_a_file_is_read_or_refused_in_one_line(tmp_path_factory, tex
         load_settings(cwd=folder, env={}, user_file=folder / "c.toml")
     except ConfigError as error:
         checked(error)
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 models"), (1, "1 model;"), (2, "2 models")])
+def test_settings_tell_how_many_models_there_are(count, said):
+    names = ["one", "two"][:count]
+    made = Settings(models={name: {"base_url": "http://127.0.0.1:9/v1"} for name in names})
+    assert f"Settings({said}" in repr(made)

@@ -187,7 +187,7 @@ def test_without_a_sound_file_the_tiers_own_bounds_hold_with_a_warning(ledger, m
         raise ValueError("damaged")
 
     monkeypatch.setattr("mmai_nb.thresholds.public_scores", broken)
-    with pytest.warns(RuntimeWarning, match=r"data/scores\.json cannot be used \(damaged\)"):
+    with pytest.warns(RuntimeWarning, match=r"scores\.json cannot be used \(damaged\).*own"):
         found = Thresholds(lambda: ledger).dial("cheap", settings_of())
     assert (found.bounds, found.said("complex")) == ((0.5, 1.0), "")
 
@@ -291,6 +291,12 @@ def test_without_the_dial_the_bounds_of_a_calibration_hold_and_are_shown(voted):
     assert said == "The bounds that your votes call for hold: %ai calibrate show."
 
 
+def test_quality_goes_no_lower_than_the_bounds_of_a_calibration(voted):
+    assert (
+        voted.route(make_request("hi", voted.settings, prefer="quality").request).bounds[0] <= 0.1
+    )
+
+
 def test_the_dial_goes_before_a_calibration(voted):
     assert voted.ask("hi").route.tier == "complex"
     assert voted.ask("hi", prefer="cheap").route.tier == "simple"
@@ -328,9 +334,22 @@ def test_who_asks_on_as_before_gets_at_most_the_share_and_near_it(engine, share)
         engine.ask(prompt)
     engine.configure({"prefer": share})
     told = engine.route(make_request(asked[0], engine.settings).request).reasons[1]
-    assert told.endswith("from your last 150 prompts)")
+    assert told.endswith("from your last 150 prompts and public ones)")
     tiers = [engine.ask(prompt, cache=False).route.tier for prompt in asked]
-    assert share - 0.03 <= tiers.count("complex") / len(tiers) <= share
+    assert 0 < tiers.count("complex") / len(tiers) <= share
+
+
+@pytest.mark.parametrize(
+    "prompt", ["Write a haiku", "Name three rivers", "Explain what a list is."]
+)
+def test_after_a_batch_of_like_prompts_cheap_is_no_dearer_than_no_dial(engine, prompt):
+    for number in range(60):
+        engine.ask(f"What is {number} + {number * 7}?")
+    plain, cheap = (
+        engine.route(make_request(prompt, engine.settings, prefer=turn).request)
+        for turn in (None, "cheap")
+    )
+    assert cheap.tier == plain.tier == "simple"
 
 
 @pytest.mark.slow

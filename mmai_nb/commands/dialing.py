@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..dial import ENOUGH, PREFERENCES, PUBLIC, turn_said, whole
+from ..dial import ENOUGH, PREFERENCES, PUBLIC, turn_said, wholes
 from ..engine import Engine
 from ..plan_page import aligned
 from ..settings import explain_settings
@@ -28,7 +28,7 @@ def _lines(engine: Engine) -> Iterator[str]:
     settings, tiers = engine.settings, engine.settings_for_display.tiers
     prefer, source = explain_settings(settings)["prefer"]
     dial = engine.dial(prefer)
-    yield f"prefer = {prefer}   ({source})"
+    yield f"prefer = {None if prefer is None else turn_said(prefer)}   ({source})"
     yield dial.limit_said(tiers[-1].name, [tier.up_to for tier in tiers])
     if settings.default_model != "auto":
         yield f"No effect while default_model is {settings.default_model}, not auto."
@@ -38,10 +38,12 @@ def _lines(engine: Engine) -> Iterator[str]:
     yield f"shares by the scores of {dial.basis}"
     if dial.basis == PUBLIC:
         yield f"(exams are longer than most prompts; your own count once there are {ENOUGH})"
+    elif dial.mixed:
+        yield "(public exam questions keep a batch of like prompts from setting the bounds alone)"
     names = [tier.name for tier in tiers]
     rows = [("", "bounds between", *names, "")]
     for turn in dict.fromkeys((None, *PREFERENCES, prefer)):
         found = engine.dial(turn)
         now = "← now" if turn == prefer else ""
-        rows.append((turn_said(turn), found.between, *map(whole, found.expected), now))
+        rows.append((turn_said(turn), found.between, *wholes(found.expected), now))
     yield from (line.rstrip() for line in aligned(rows, names))

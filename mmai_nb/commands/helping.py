@@ -165,12 +165,16 @@ tried in their order. --dry-run and %ai route tell where a prompt would go, and 
 
     %ai route Prove that there are infinitely many primes.
 
-The setting prefer is the cost dial: cheap, balanced, quality (5, 20, 50 %), or your own share of
-prompts that may go to the strongest tier, 0 to 1 or as 20%. It puts bounds in place of the tiers'
-own, by the scores of your last prompts; until there are 50, by those of public exam questions,
-which are longer. Of the rest, each tier gets twice as many as the next stronger one. It is a limit,
-not a quota, and holds for where prompts begin that name no model and no tier: an answer that fails
-its check may go up from there. None lets the tiers' own bounds hold again:
+The setting prefer is the cost dial: the share of prompts that may go to the strongest tier, cheap
+(at most 5 %), balanced (at most 20 %), quality (about 50 %), or your own limit, 0 to 1 or as 20%.
+With cheap no prompt goes to a dearer tier than without the dial; with quality, none to a cheaper.
+
+It puts bounds in place of the tiers' own, by the scores of your last prompts; until there are 50,
+by those of public exam questions, which are longer and then go on to count, so that a batch of like
+prompts does not set the bounds alone. A prompt of yours counts where it was sent and its score
+chose the tier: not from the cache, and with no model and no tier named. Of the rest, each tier gets
+twice as many as the next stronger one. It is a limit, not a quota, and holds for where prompts
+begin: an answer that fails its check may go up from there. None lets the tiers' own bounds hold:
 
     %ai config prefer cheap
 

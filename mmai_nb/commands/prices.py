@@ -25,9 +25,8 @@ def _update(rest: str, engine: EngineGetter) -> Command | None:
 def _updated(engine: Engine) -> Page:
     done = engine.update_prices()
     models = len(engine.settings_for_display.models)
-    lines = [
-        f"{done.old} → {done.new}: {len(done.changed)} of your {models} models' prices changed"
-    ]
+    whose = "your 1 model's" if models == 1 else f"your {models} models'"
+    lines = [f"{done.old} → {done.new}: {len(done.changed)} of {whose} prices changed"]
     lines += [
         f"  {name}: {_amount(was)} → {_amount(now)}" for name, was, now in done.changed[:MOST_TOLD]
     ]

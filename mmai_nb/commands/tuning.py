@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+from ..dial import turn_said
 from ..engine import Engine
 from ..errors import OptionError
 from ..pricing import context_window, list_price
@@ -119,6 +120,9 @@ def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
     for name, place in places.items():
         if known[name][0] is None:
             known[name] = (place, known[name][1])
+    prefer, source = known["prefer"]
+    if prefer is not None:
+        known["prefer"] = (turn_said(prefer), source)
     if is_offline(engine.settings) and not known["offline"][0]:
         known["offline"] = (True, "MMAI_OFFLINE")
     return known

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..dial import AS_THE_TIERS_SAY, ENOUGH, PREFERENCES, PUBLIC, Dial, percent, share_of
+from ..dial import AS_THE_TIERS_SAY, ENOUGH, PREFERENCES, PUBLIC, Dial, limit_of, percent, share_of
 from ..engine import Engine
 from .looks import message
 
@@ -56,7 +56,7 @@ class DialControl:
             options=[AS_THE_TIERS_SAY, *PREFERENCES, OWN],
             tooltips=[
                 "no dial: each tier serves up to its own bound",
-                *(f"at most {percent(s)} to the strongest tier" for s in PREFERENCES.values()),
+                *(f"{limit} to the strongest tier" for limit in map(limit_of, PREFERENCES)),
                 "your own limit",
             ],
             style={"button_width": "auto"},

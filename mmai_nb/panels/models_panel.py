@@ -69,16 +69,25 @@ class ModelsPanel(Panel):
         settings = self._engine.settings_for_display
         rows = self._rows("")
         if not rows:
-            words = "No model is configured: set a key such as OPENAI_API_KEY."
-            return {"text/html": heading("Models") + message(words), "text/plain": words}
-        tiers = [(t.name, " → ".join(t.chain), f"{t.up_to:g}") for t in settings.tiers]
+            missing = "No model is configured: set a key such as OPENAI_API_KEY."
+            return {"text/html": heading("Models") + message(missing), "text/plain": missing}
+        dial = self._engine.dial(settings.prefer)
+        tiers = [
+            (t.name, " → ".join(t.chain), "" if bound < 0 else f"{bound:g}")
+            for t, bound in zip(settings.tiers, dial.bounds, strict=True)
+        ]
         html = heading("Models") + table(COLUMNS, rows, names=6)
-        html += heading("Tiers") + table(("tier", "chain", "up to"), tiers, names=2)
-        dial = dial_words(self._engine, self._engine.dial(settings.prefer))
-        html += "".join(map(message, dial))
+        html += heading("Tiers") + table(
+            ("tier", "chain", "up to"), [(*row, bound or "none") for *row, bound in tiers], names=2
+        )
+        words = dial_words(self._engine, dial)
+        html += "".join(map(message, words))
         plain = ["  ".join(row) for row in rows]
-        plain += [f"{name} (up to {bound}): {chain}" for name, chain, bound in tiers]
-        plain += dial
+        plain += [
+            f"{name} ({f'up to {bound}' if bound else 'none'}): {chain}"
+            for name, chain, bound in tiers
+        ]
+        plain += words
         return {"text/html": html, "text/plain": "\n".join(plain)}
 
     def _rows(self, words: str) -> list[tuple[str, ...]]:

@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.questions import BENCHMARKS, Question, load
 
 from mmai_nb.complexity import score
-from mmai_nb.dial import PREFERENCES, bounds_for, percent
+from mmai_nb.dial import PREFERENCES, limit_of, percent, turned
+from mmai_nb.offline import demo_tiers
 
 __all__ = ["STEPS", "as_json", "steps"]
 
@@ -73,10 +74,11 @@ def main() -> None:
     assert json.loads(text) == found
     place.write_text(text, encoding="utf-8", newline="\n")
     print(f"{len(questions):,} prompts -> {place}, {len(text):,} bytes")
-    for word, share in PREFERENCES.items():
-        bounds = bounds_for(share, found, 3)
+    own = tuple(tier["up_to"] for tier in demo_tiers())
+    for word in PREFERENCES:
+        bounds = turned(word, found, own, "").bounds
         print(
-            f"{word:<9} {percent(share):>5}  {bounds}  {recovered(questions, scores, bounds[-2])}"
+            f"{word:<9} {limit_of(word):>12}  {bounds}  {recovered(questions, scores, bounds[-2])}"
         )
 
 
