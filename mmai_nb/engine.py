@@ -507,7 +507,17 @@ class Engine(Resources):
         deleted = self.texts.delete(found)
         for key in deleted.cache_keys if cache else ():
             self.cache.forget(key)
+        if self._is_last(set(found["call_id"]), set(deleted.cache_keys)):
+            self.turn = None  # else a vote would keep the numbers of its words again
         return deleted
+
+    def _is_last(self, calls: Collection[str], keys: Collection[str]) -> bool:
+        """Whether the last question is one of these calls, or its answer is kept under a key."""
+        if self.turn is None:
+            return False
+        answer, call = self.last(), self.turn.call_id
+        row = answer.row if answer is not None and answer.call_id == call else None
+        return call in calls or (row is not None and row.cache_key in keys)
 
 
 _default: Engine | None = None

@@ -27,8 +27,8 @@ NO_ONE_ANSWER = (
     "a comparison has no one answer: ask one of its models alone first, with %%ai and its name"
 )
 WHICH_ANSWER = (
-    "the last question failed, or several models answered it: say which answer you mean, as in "
-    'comparison.vote("a") or ai.vote("good", answer)'
+    "the last question failed, was deleted, or several models answered it: say which answer you "
+    'mean, as in comparison.vote("a") or ai.vote("good", answer)'
 )
 
 

@@ -523,6 +523,22 @@ def test_votes_on_a_deleted_prompt_keep_no_numbers_of_its_words(engine, run):
     assert kept == [(None, False), (None, True), ("tie", False)]
 
 
+@pytest.mark.parametrize("asked", [1, 2], ids=["fresh", "of the cache"])
+def test_nor_is_there_a_vote_on_the_last_question_once_it_is_deleted(engine, run, asked):
+    for _ in range(asked):
+        engine.ask("a secret plan", model="small")
+    run("%ai history delete 1 --yes")
+    with pytest.raises(OptionError, match="was deleted"):
+        feedback.vote(engine, "good")
+
+
+def test_deleting_another_question_leaves_the_last_one_to_be_voted_on(engine, run):
+    engine.ask("an old one", model="small")
+    engine.ask("the last one", model="small")
+    run("%ai history delete -q old --yes")
+    assert feedback.vote(engine, "good").word == "good"
+
+
 def test_a_damaged_vote_does_not_keep_a_prompt_from_being_deleted(engine, run):
     engine.ask("hi")
     for text in (
