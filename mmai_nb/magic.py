@@ -160,7 +160,9 @@ class MmaiMagics(ConfiguredMagics):
         if options.compare is not None:
             return self._compare(text, (*notes, *asked.notes), options)
         if options.dry_run:
-            return replace(engine.route(asked.request), everything=options.verbose)
+            plan = engine.route(asked.request)
+            reasons = (*plan.reasons, *notes, *asked.notes)
+            return replace(plan, reasons=reasons, everything=options.verbose)
         view = view_for(self._ip, asked.request.format, quiet=options.quiet)
         stream = engine.settings.stream and not options.no_stream and not options.quiet
         answer = self._watched(

@@ -280,6 +280,13 @@ def test_variables_are_put_in_as_asking_does(play):
     assert str(shown.value) == str(dry.value)
 
 
+def test_what_was_cut_or_left_as_typed_is_told(play):
+    play("import pandas; frame = pandas.DataFrame({'a': range(50)})")
+    shown = str(play("%ai route Sum {frame} and {nowhere}").value)
+    assert "frame: 10 of 50 rows" in shown
+    assert "left as typed: {nowhere}" in shown
+
+
 def test_a_value_that_cannot_be_put_in_is_refused_as_asking_does(play):
     play("import os")
     routed, asked = play("%ai route Summarise {os}"), play("%ai Summarise {os}")
