@@ -9,6 +9,7 @@ import pytest
 from support.scripted import Scripted, settings_of
 
 from mmai_nb.caching import AnswerCache
+from mmai_nb.calibration import Calibration
 from mmai_nb.engine import Engine
 from mmai_nb.errors import ServerError
 from mmai_nb.ledger import Ledger
@@ -308,6 +309,15 @@ def test_the_tiers_say_that_the_dial_stands_above_them(panel):
     )
     press(panel, "cheap")
     assert any(about in w.value for w in all_in(panel._tiers.widget) if _html(w))
+
+
+def test_the_tiers_say_that_votes_stand_above_them(panel, engine):
+    made = Calibration({}, {}, (0.1, 1.0), ("simple", "complex"), (0.5, 1.0), votes=30)
+    engine.learned(engine.settings).save(made)
+    panel._tiers.draw()
+    about = "Your votes set other bounds now: %ai calibrate show."
+    assert any(about in w.value for w in all_in(panel._tiers.widget) if _html(w))
+    assert "simple (up to 0.1): small → large" in panel.static()["text/plain"]
 
 
 def _html(widget) -> bool:

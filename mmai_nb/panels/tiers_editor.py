@@ -40,7 +40,7 @@ class TiersEditor:
 
         self._w, self._engine = ipywidgets, engine
         self._safely, self._after = safely, changed
-        self._drawn: tuple[tuple[Tier, ...], bool] | None = None
+        self._drawn: tuple[tuple[Tier, ...], bool, bool] | None = None
         self._chosen: dict[str, str] = {}
         self.widget = ipywidgets.VBox()
 
@@ -48,9 +48,10 @@ class TiersEditor:
         """Show the tiers in force, if they are others than those that are shown."""
         tiers = self._engine.settings_for_display.tiers
         dialed = self._engine.settings.prefer is not None
-        if (tiers, dialed) == self._drawn:
+        voted = self._engine.dial(None).bounds != tuple(tier.up_to for tier in tiers)
+        if (tiers, dialed, voted) == self._drawn:
             return
-        self._drawn = tiers, dialed
+        self._drawn = tiers, dialed, voted
         old, self.widget.children = self.widget.children, ()
         _close(old)
         about = "A prompt goes to the first tier whose bound is not below its complexity (0 to 1); "
@@ -58,6 +59,8 @@ class TiersEditor:
         if dialed:
             about += " The cost dial sets other bounds now: these hold again when it stands at "
             about += f'"{AS_THE_TIERS_SAY}".'
+        elif voted:
+            about += " Your votes set other bounds now: %ai calibrate show."
         self.widget.children = (
             self._w.HTML(message(about)),
             *(self._tier(tier, last=tier is tiers[-1]) for tier in tiers),
