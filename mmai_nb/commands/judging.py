@@ -111,6 +111,10 @@ is learned from two answers to the same prompt: a comparison, or %ai escalate an
 gave. A vote on the strongest tier teaches nothing, since a prompt can go no further up. Bounds of
 tiers move only while the tiers are those that you voted on; `prefer` goes before them.
 
+Say %ai good as well as %ai poor: votes that are nearly all poor do not tell how often an answer is,
+and put nothing in force. Good answers to easy prompts send those that are a little harder to the
+cheaper model, too, and none that is much harder than all you voted on.
+
 "Surprise" is by how much votes differ from what was foretold, as log-loss; 0.69 is a coin. "undo"
 takes a calibration back, "reset" all of them, "force" puts it in force though it may not help,
 "export FILE" writes it to a file without any text, and "import FILE" reads one. Votes on the demo's
