@@ -93,7 +93,7 @@ def test_a_prompt_is_tried_and_a_setting_changed_in_the_model_panel(desk):
     panel.get_by_placeholder("try a prompt").fill("What is the capital of France?")
     panel.get_by_text("→ simple → demo-small").wait_for()
     panel.get_by_role("button", name="cheap", exact=True).click()
-    panel.get_by_text("At most 5 % of prompts go to complex.").wait_for()
+    panel.get_by_text("At most 5 % of prompts go to complex; none to a dearer tier").wait_for()
     panel.screenshot(path=PICTURES / "models.png")
     panel.get_by_role("button", name="own share", exact=True).click()
     share = panel.get_by_placeholder("20%")
