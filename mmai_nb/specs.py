@@ -282,6 +282,10 @@ class Settings(_Frozen):
         return settings
 
     def __repr__(self) -> str:
+        if not self.models:
+            return (
+                "Settings(0 models; tiers: the demo's, see %ai config tiers; %ai config shows all)"
+            )
         tiers = ", ".join(tier.name for tier in self.tiers)
         models = f"{len(self.models)} model{'s' * (len(self.models) != 1)}"
         return f"Settings({models}; tiers: {tiers or 'none'}; %ai config shows all)"

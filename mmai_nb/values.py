@@ -243,6 +243,8 @@ def unknown_key(path: tuple[str | int, ...], known: Iterable[str]) -> str:
     key = str(path[-1])
     if key.lower() in _KEY_WORDS:
         return f"{dotted(path)}: keys do not belong here: name their variable in api_key_env"
+    if path == ("check",):
+        return "unknown key 'check': it is set for each tier, as tiers.NAME.check"
     words = list(known)
     others = (
         f"; take {', '.join(words)}" if 0 < len(words) <= FEW else "; %ai config shows them all"

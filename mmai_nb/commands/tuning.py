@@ -19,6 +19,7 @@ from .dialing import TURNS, dial_page
 from .page import Command, Page
 from .prices import price_change, price_page
 from .registry import EngineGetter, Subcommand
+from .tiering import DEMO_TIERS, refuse_check, refuse_demo_tiers, tiers_page
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -60,6 +61,7 @@ def _models_frame(engine: Engine, word: str = "") -> DataFrame:
     return Table.of(table, below=_also(engine))
 
 
+CHECK_WORDS = ("true", "false", "on", "off", "agree")
 _COLUMNS = ("model", "tiers", "input_price", "output_price", "window", "price_source", "key")
 
 
@@ -93,10 +95,10 @@ def _explained(engine: Engine, key: str = "") -> Any:
         rows = [(name, _shown(value), source) for name, (value, source) in known.items()]
         table = Table(rows, columns=["setting", "value", "source"])
         return Table.of(table.set_index("setting"))
-    if page := price_page(engine, key) or dial_page(engine, key):
+    if page := price_page(engine, key) or dial_page(engine, key) or tiers_page(engine, key):
         return page
-    if not engine.settings.models:
-        known |= _of_the_demo(engine)
+    refuse_check(engine, key)
+    known |= _of_the_demo(engine)
     if key not in known:
         raise OptionError(
             f"no setting {shown(key)}{nearest(key, known)}; %ai config shows them all"
@@ -106,8 +108,11 @@ def _explained(engine: Engine, key: str = "") -> Any:
 
 
 def _save(engine: Engine, where: Where) -> Page:
+    refuse_demo_tiers(engine)
     path = save_settings(engine.settings, where)
-    return Page(f"what was changed is in {short_path(path)} now")
+    demo = engine.demo_tiers is not None and not engine.settings.models
+    but = "; the demo's tiers are not, they cannot be saved" if demo else ""
+    return Page(f"what was changed is in {short_path(path)} now{but}")
 
 
 def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
@@ -130,19 +135,22 @@ def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:
 
 def _of_the_demo(engine: Engine) -> dict[str, tuple[Any, str]]:
     """The tiers that answer where nothing is configured; they are none of the user's settings."""
+    if engine.settings.models:
+        return {}
     known = explain_settings(engine.settings_for_display)
     tiers = {name: value for name, (value, _) in known.items() if name.startswith("tiers.")}
-    return {name: (value, "the demo's, for this session") for name, value in tiers.items()}
+    return {name: (value, DEMO_TIERS) for name, value in tiers.items()}
 
 
 def _set(engine: Engine, key: str, value: str) -> Page:
+    refuse_check(engine, key)
     changes = price_change(key, value)
     engine.configure({key: _parsed(value)} if changes is None else changes)
     if changes is not None:
         return price_page(engine, key) or Page(f"{key} is taken out")
-    if page := dial_page(engine, key):
+    if page := dial_page(engine, key) or tiers_page(engine, key):
         return page
-    known = explain_settings(engine.settings_for_display) | explain_settings(engine.settings)
+    known = explain_settings(engine.settings) | _of_the_demo(engine)
     now, source = known.get(key, (None, "taken out"))
     return Page(f"{key} = {_shown(now)}   ({source})")
 
@@ -154,6 +162,8 @@ def _looks_like_key(words: Sequence[str], engine: EngineGetter) -> bool:
     near = similar(word, (key for key in known if "." not in key), least=0.6)
     if word in known or "." in word or "_" in word or near:
         return True
+    if word == "check":
+        return len(words) == 2 and words[1].lower() in CHECK_WORDS
     is_table = any(key.startswith(f"{word}.") for key in known)
     return len(words) == 2 and (is_table or not isinstance(_parsed(words[1]), str))
 
@@ -168,7 +178,7 @@ def _config_words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:
     settings = engine().settings
     if not before:
         prices = (f"models.{name}.price" for name in settings.models)
-        return ("save", *explain_settings(settings), *prices)
+        return ("save", "tiers", *explain_settings(settings), *prices)
     if before == ["save"]:
         return ("user", "project")
     return _values_of(before[0], settings) if len(before) == 1 else ()
@@ -249,11 +259,11 @@ config.toml or with ai.configure(models={…}):
 
     %ai config prefer
 
-prefer is the cost dial: %ai help tiers. None sets one back. A wrong value is an error, and changes
-nothing. A change lasts as long as the session. `%ai config save` keeps what was changed in
-config.toml (~/.config/mmai_nb on Linux; MMAI_CONFIG names another file), `%ai config save project`
-in the project's mmai_nb.toml. A variable such as MMAI_TEMPERATURE does it too. The file looks like
-this:
+prefer is the cost dial: %ai help tiers; %ai config tiers shows the tiers in force. None sets one
+back. A wrong value is an error, and changes nothing. A change lasts as long as the session. `%ai
+config save` keeps what was changed in config.toml (~/.config/mmai_nb on Linux; MMAI_CONFIG names
+another file), `%ai config save project` in the project's mmai_nb.toml. A variable such as
+MMAI_TEMPERATURE does it too. The file looks like this:
 
     temperature = 0.5
     format = "text"
