@@ -306,7 +306,12 @@ def test_closing_while_models_stream_ends_them_and_keeps_what_came_as_the_twin(p
     models.plays["large"] = endless
     panel._run.click()
     end = time.monotonic() + 20
-    while "word" not in panel._answers.value and time.monotonic() < end:
+
+    def under_way() -> bool:
+        done = [c.model for c in panel.comparison.columns if c.state == "done"]
+        return done == ["small"] and "word" in panel._answers.value
+
+    while not under_way() and time.monotonic() < end:
         time.sleep(0.02)
     panel.close()
     assert {c.model: c.state for c in panel.comparison.columns} == {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.cells import playing
 
+from mmai_nb.calibration import Calibration
 from mmai_nb.errors import ConfigError
 from mmai_nb.settings import Settings
 
@@ -98,3 +99,13 @@ def test_what_else_was_changed_is_saved_without_the_demos_tiers(demo):
 def test_settings_with_models_name_their_tiers(play):
     assert "tiers: simple" in repr(play.engine.settings)
     assert "the demo's" in repr(Settings())
+
+
+def test_bounds_that_votes_have_set_are_pointed_to(play):
+    tiers = play.engine.settings_for_display.tiers
+    assert "your votes" not in play("%ai config tiers").value
+    names, bounds = tuple(t.name for t in tiers), tuple(t.up_to for t in tiers)
+    moved = (0.05, *bounds[1:])
+    made = Calibration({}, {}, moved, names, bounds, votes=30)
+    play.engine.learned(play.engine.settings).save(made)
+    assert "your votes put other bounds in place of up_to" in play("%ai config tiers").value

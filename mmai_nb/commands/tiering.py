@@ -35,6 +35,8 @@ def _lines(engine: Engine) -> Iterator[str]:
     yield ""
     if settings.prefer is not None:
         yield "the cost dial puts other bounds in place of up_to: %ai config prefer shows them"
+    elif engine.dial(None).bounds != tuple(tier.up_to for tier in settings.tiers):
+        yield "your votes put other bounds in place of up_to: %ai calibrate show tells which"
     name = settings.tiers[0].name if settings.tiers else "NAME"
     yield f"%ai config tiers.{name}.check true changes one; %ai help tiers tells the rest"
     if not engine.settings.models:
