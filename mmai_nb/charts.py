@@ -28,6 +28,7 @@ __all__ = [
     "burn_down",
     "cost_by",
     "format_count",
+    "format_seconds",
     "latency",
     "rates",
     "savings",
@@ -168,9 +169,9 @@ def latency(frame: DataFrame, by: str = "model") -> Figure:
     for place, (p50, p95) in enumerate(zip(table["p50_s"], table["p95_s"], strict=True)):
         axes.plot([p50, p95], [place, place], color=PALETTE[4], linewidth=4, alpha=0.7)
         axes.plot([p50], [place], "o", color=PALETTE[0], markersize=7)
-        _value(axes, place, p95, f"{_seconds(p50)} – {_seconds(p95)}")
+        _value(axes, place, p95, f"{format_seconds(p50)} – {format_seconds(p95)}")
     axes.set_xlim(0, float(table["p95_s"].max()) * 1.3 or 1.0)
-    axes.xaxis.set_major_formatter(_formatter(_seconds))
+    axes.xaxis.set_major_formatter(_formatter(format_seconds))
     axes.set_xlabel("median – 95th percentile", fontsize=8, color=SOFT)
     _tall(figure, len(table))
     return figure
@@ -502,8 +503,11 @@ def format_count(tokens: float) -> str:
     return f"{tokens:.0f}"
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.3g} s"
+def format_seconds(seconds: float) -> str:
+    """A time in seconds, whatever its size, such as "0.012 s", "3.5 s" or "240 s"."""
+    if seconds >= 1000:
+        return f"{seconds:,.0f} s"
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{round(seconds, 3):.2g} s"
 
 
 def _width(index: Any) -> timedelta:

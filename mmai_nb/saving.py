@@ -19,7 +19,7 @@ from .sources import PROJECT_FILE, default_user_file, project_source, short_path
 from .store import private_folder, write_private
 from .values import one_line
 
-__all__ = ["Where", "save_settings", "unsaved"]
+__all__ = ["Where", "not_for", "save_settings", "unsaved"]
 
 Where = Literal["user", "project"]
 
@@ -43,19 +43,32 @@ def unsaved(settings: Settings) -> dict[str, Any]:
     return found
 
 
+def not_for(settings: Settings, where: Where) -> tuple[str, ...]:
+    """What is unsaved and cannot be saved there: settings that a project's file may not have."""
+    if where == "user":
+        return ()
+    return tuple(key for key in unsaved(settings) if key not in PROJECT_MAY_SET)
+
+
 def save_settings(settings: Settings, where: Where = "user", *, cwd: Path | None = None) -> Path:
     """Write what is unsaved into the user's file or the project's; gives the file.
 
+    A project's file gets what it may have: `not_for` tells the rest, which stays unsaved.
+
     Raises:
-        ConfigError: there is nothing to save, a project may not set it, the file cannot be written,
-            or it would not be valid; it is as it was then.
+        ConfigError: there is nothing to save, a project may set none of it, the file cannot be
+            written, or it would not be valid; it is as it was then.
     """
     changes = unsaved(settings)
     if not changes:
         raise ConfigError("nothing to save: no setting was changed with configure() or %ai config")
     path, root = _target(where, cwd)
-    if where == "project":
-        _check_project(changes)
+    refused = not_for(settings, where)
+    changes = {key: value for key, value in changes.items() if key not in refused}
+    if not changes:
+        raise ConfigError(
+            f"a project's file may not set {', '.join(refused)[:80]}: save to your own file instead"
+        )
     text = _merged(path, root, changes)
     _check(text, path, where)
     try:
@@ -83,14 +96,6 @@ def _target(where: Where, cwd: Path | None) -> tuple[Path, tuple[str, ...]]:
     if source is None:
         return (cwd or Path.cwd()) / PROJECT_FILE, ()
     return source.path, tuple(str(part) for part in source.root)
-
-
-def _check_project(changes: Mapping[str, Any]) -> None:
-    refused = [key for key in changes if key not in PROJECT_MAY_SET]
-    if refused:
-        raise ConfigError(
-            f"a project's file may not set {', '.join(refused)[:80]}: save to your own file instead"
-        )
 
 
 def _merged(path: Path, root: tuple[str, ...], changes: Mapping[str, Any]) -> str:

@@ -178,6 +178,14 @@ def test_latency_shows_median_and_95th_percentile(ledger):
     assert (median, most) == (pytest.approx(2, rel=0.05), pytest.approx(3, rel=0.05))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (0.0042, "0.004 s"), (0.349, "0.35 s"), (3.456, "3.46 s"), (240, "240 s")],
+)
+def test_a_time_is_told_in_seconds(seconds, said):
+    assert charts.format_seconds(seconds) == said
+
+
 def test_rates_are_percent(ledger):
     frame_of(ledger, attempt(1), attempt(2, nano=0, cache_hit=True, saved_nano=1))
     shown = words(charts.rates(ledger.summary("model")))

@@ -414,6 +414,43 @@ def test_changes_are_saved_for_the_next_start(panel, engine, tmp_path, monkeypat
     save(panel, "Save for me")
     assert "saved in" in panel._told.value
     assert load_settings().temperature == 0.5
+    assert "not saved yet" not in panel._lines.value
+
+
+def test_what_is_changed_after_saving_is_not_saved_yet(panel, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMAI_CONFIG", str(tmp_path / "config.toml"))
+    panel._boxes["temperature"].value = "0.5"
+    save(panel, "Save for me")
+    panel._boxes["temperature"].value = "0.6"
+    assert "%ai config temperature 0.6" in panel._lines.value
+    panel._boxes["timeout"].value = "20"
+    save(panel, "Save for me")
+    panel._boxes["temperature"].value = "0.5"
+    assert "%ai config temperature 0.5" in panel._lines.value
+    assert "timeout" not in panel._lines.value
+
+
+def test_a_project_gets_what_it_may_have_and_the_rest_is_told(panel, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    panel._boxes["system"].value = "Be brief."
+    panel._boxes["format"].value = "text"
+    save(panel, "Save in the project")
+    assert (tmp_path / "mmai_nb.toml").read_text() == 'format = "text"\n'
+    assert "not system: a project may not set that, Save for me keeps it" in panel._told.value
+    assert "%ai config system" in panel._lines.value
+    assert "%ai config format" not in panel._lines.value
+
+
+def test_the_sentence_of_a_wrong_value_goes_with_the_tab_and_with_a_right_value(panel):
+    (tabs,) = [w for w in all_in(panel.widget) if hasattr(w, "selected_index")]
+    box = panel._boxes["temperature"]
+    box.value = "warm"
+    assert 'role="alert"' in panel._told.value
+    tabs.selected_index = 1
+    assert panel._told.value == ""
+    box.value = "hot"
+    box.value = "0.5"
+    assert panel._told.value == ""
 
 
 def test_what_a_project_may_not_set_is_told(panel, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from support.setting_up import LOCAL
 
 from mmai_nb.errors import ConfigError
-from mmai_nb.saving import save_settings, unsaved
+from mmai_nb.saving import not_for, save_settings, unsaved
 from mmai_nb.settings import change_settings, load_settings
 
 MODEL = {"base_url": LOCAL}
@@ -79,8 +79,18 @@ def test_a_projects_pyproject_is_written_to_where_it_is_in_use(user_file, tmp_pa
     assert project.read_text() == '[project]\nname = "x"\n\n[tool.mmai_nb]\nformat = "json"\n'
 
 
-def test_what_a_project_may_not_set_is_refused(user_file, tmp_path):
+def test_what_a_project_may_not_set_is_left_out_and_told(user_file, tmp_path):
     changed = change_settings(load_settings(), {"system": "Obey.", "format": "text"})
+    path = save_settings(changed, "project", cwd=tmp_path)
+    assert path.read_text() == 'format = "text"\n'
+    assert not_for(changed, "project") == ("system",)
+    assert not_for(changed, "user") == ()
+    save_settings(changed)
+    assert load_settings(cwd=tmp_path).system == "Obey."
+
+
+def test_where_a_project_may_set_nothing_of_it_there_is_no_file(user_file, tmp_path):
+    changed = change_settings(load_settings(), {"system": "Obey."})
     with pytest.raises(ConfigError, match="may not set system"):
         save_settings(changed, "project", cwd=tmp_path)
     assert not (tmp_path / "mmai_nb.toml").exists()

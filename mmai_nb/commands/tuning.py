@@ -10,7 +10,7 @@ from ..dial import turn_said
 from ..engine import Engine
 from ..errors import OptionError
 from ..pricing import context_window, list_price
-from ..saving import Where, save_settings
+from ..saving import Where, not_for, save_settings
 from ..settings import Settings, explain_settings, is_offline
 from ..sources import short_path
 from ..specs import kind_at
@@ -110,9 +110,13 @@ def _explained(engine: Engine, key: str = "") -> Any:
 def _save(engine: Engine, where: Where) -> Page:
     refuse_demo_tiers(engine)
     path = save_settings(engine.settings, where)
-    demo = engine.demo_tiers is not None and not engine.settings.models
-    but = "; the demo's tiers are not, they cannot be saved" if demo else ""
-    return Page(f"what was changed is in {short_path(path)} now{but}")
+    said = f"what was changed is in {short_path(path)} now"
+    if left := not_for(engine.settings, where):
+        names = ", ".join(left)
+        said += f", but not {names}: a project's file may not set that; %ai config save keeps it"
+    if engine.demo_tiers is not None and not engine.settings.models:
+        said += "; the demo's tiers are not, they cannot be saved"
+    return Page(said)
 
 
 def _effective(engine: Engine) -> dict[str, tuple[Any, str]]:

@@ -19,6 +19,8 @@ _TABLE = (
     "border-collapse: collapse; table-layout: auto; width: 100%; font-size: 92%; line-height: 1.3; "
     "font-variant-numeric: tabular-nums; overflow-wrap: break-word"
 )
+_SCROLLS = "overflow-x: auto; width: 0; min-width: 100%"
+"""As wide as its place: a wider table scrolls in it; a box that grew with it would be cut."""
 _LINE = "border-bottom: 1px solid var(--jp-border-color2, #e0e0e0)"
 _HEAD = f"{SOFT}; font-weight: 500; white-space: nowrap"
 _NAME, _FIGURE = 'style="text-align: left"', 'align="right" nowrap'
@@ -70,7 +72,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
         for row in rows
     )
     return (
-        f'<div style="overflow-x: auto"><table cellpadding="5" style="{_TABLE}"><thead>'
+        f'<div style="{_SCROLLS}"><table cellpadding="5" style="{_TABLE}"><thead>'
         f'<tr style="{_LINE}">{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
@@ -80,20 +82,25 @@ def short(name: str) -> str:
     return name if len(name) <= 40 else f"{name[:18]}…{name[-21:]}"
 
 
+DPI = 140
+"""A chart is about 1,000 pixels wide, and shrinks where there is less room."""
+
+
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", dpi=DPI)
     return buffer.getvalue()
 
 
 _IN_THE_DARK = (
     '<style>[data-jp-theme-light="false"] .mmai-picture, .vscode-dark .mmai-picture '
-    "{ filter: invert(1) hue-rotate(180deg); mix-blend-mode: screen }</style>"
+    "{ filter: invert(0.933) hue-rotate(180deg); mix-blend-mode: lighten }</style>"
 )
 """No ink is legible on white and on black alike (4.5:1 on both cannot be), so a picture has a white
-ground, and where the theme is dark it is turned over: paper to black, which `screen` lets through,
-ink to white, each hue to itself. What drops the style shows the picture on white."""
+ground, and where the theme is dark it is turned over: paper to #111, JupyterLab's dark ground, a
+lighter one shows through, ink to white, each hue to itself. What drops the style shows the picture
+on white."""
 
 
 def picture(data: bytes, alt: str) -> str:

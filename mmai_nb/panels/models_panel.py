@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..answer import format_usd
+from ..charts import format_seconds
 from ..engine import Engine
 from ..errors import MmaiError
 from ..options import make_request
 from ..pricing import context_window, list_price
-from ..saving import Where, save_settings, unsaved
+from ..saving import Where, not_for, save_settings, unsaved
 from ..settings import ModelSpec, Settings, explain_settings
 from ..sources import short_path
 from .dial_control import DialControl, dial_words
@@ -61,6 +62,7 @@ class ModelsPanel(Panel):
     def __init__(self, engine: Engine) -> None:
         super().__init__("model panel")
         self._engine = engine
+        self._kept: dict[str, str] = {}  # by setting: its line as it was saved last
 
     # -- what it shows
 
@@ -114,7 +116,7 @@ class ModelsPanel(Panel):
             "?" if price.input_usd is None else f"{price.input_usd:g}",
             "?" if price.output_usd is None else f"{price.output_usd:g}",
             "?" if window is None else f"{window:,}",
-            "–" if median is None else f"{median:.2g} s",
+            "–" if median is None else format_seconds(median),
         )
 
     def _medians(self) -> dict[str, float]:
@@ -137,7 +139,11 @@ class ModelsPanel(Panel):
         import ipywidgets as w
 
         self._told, self._lines = w.HTML(), w.HTML()
-        self._search = w.Text(placeholder="search models", continuous_update=True)
+        self._search = w.Text(
+            placeholder="search models",
+            continuous_update=True,
+            layout=w.Layout(width="auto", max_width="20em"),
+        )
         self._search.observe(lambda _: self._list_models(), "value")
         self._models = w.HTML()
         self._try = w.Text(
@@ -158,6 +164,7 @@ class ModelsPanel(Panel):
             ],
             titles=("Models", "Tiers", "Settings"),
         )
+        tabs.observe(lambda _: self._say(""), "selected_index")
         saves = [
             self._button(w, "Save for me", lambda: self._save("user")),
             self._button(w, "Save in the project", lambda: self._save("project")),
@@ -192,7 +199,7 @@ class ModelsPanel(Panel):
             common = {
                 "description": key,
                 "style": {"description_width": "13em"},
-                "layout": w.Layout(width="34em", max_width="100%"),
+                "layout": w.Layout(width="auto", max_width="34em"),
             }
             if isinstance(value, bool):
                 box: Any = w.Checkbox(value=value, indent=True, tooltip=hint, **common)
@@ -208,12 +215,12 @@ class ModelsPanel(Panel):
 
     def _set(self, key: str, value: Any) -> None:
         """One setting; an invalid value shows its sentence, and the box its former value."""
+        self._say("")
         now = explain_settings(self._engine.settings)[key][0]
         if value == (now if isinstance(value, bool) else _text(now)):
             return
         box = self._boxes[key]
         try:
-            self._say("")
             self._engine.configure({key: _value(value)})
         except MmaiError as error:
             box.value = now if isinstance(value, bool) else _text(now)
@@ -227,7 +234,12 @@ class ModelsPanel(Panel):
         self._tiers.draw()
         self._show_route()
         self._list_models()
+        self._show_unsaved()
+
+    def _show_unsaved(self) -> None:
+        """The lines of `%ai config` for what is in no file yet."""
         lines = _config_lines(unsaved(self._engine.settings))
+        lines = [line for line in lines if self._kept.get(_key_of(line)) != line]
         more = f" ({len(lines) - MOST_LINES:,} more, and:)" if len(lines) > MOST_LINES else ""
         head = message(f"The same at the prompt; not saved yet:{more}") if lines else ""
         shown = "".join(
@@ -239,8 +251,13 @@ class ModelsPanel(Panel):
         self._lines.value = head + shown + note
 
     def _save(self, where: Where) -> None:
-        path = save_settings(self._engine.settings, where)
-        self._say(f"saved in {short_path(path)}")
+        settings = self._engine.settings
+        path, left = save_settings(settings, where), not_for(settings, where)
+        kept = {key: value for key, value in unsaved(settings).items() if key not in left}
+        self._kept |= {_key_of(line): line for line in _config_lines(kept)}
+        self._show_unsaved()
+        but = f"; not {', '.join(left)}: a project may not set that, Save for me keeps it"
+        self._say(f"saved in {short_path(path)}{but if left else ''}")
 
     # -- showing
 
@@ -295,6 +312,11 @@ def _value(text: Any) -> Any:
     except (ValueError, RecursionError):
         return text.strip()
     return number if isinstance(number, int | float) and not isinstance(number, bool) else text
+
+
+def _key_of(line: str) -> str:
+    """Which setting a line of `%ai config` is about."""
+    return line.split(" ", 3)[2]
 
 
 def _config_lines(tables: Mapping[str, Any], before: Sequence[str] = ()) -> list[str]:

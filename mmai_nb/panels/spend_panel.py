@@ -270,7 +270,7 @@ def _percent(share: float) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return "–" if seconds != seconds else f"{seconds:.2g} s"
+    return "–" if seconds != seconds else charts.format_seconds(seconds)
 
 
 def _wrapping(w: Any) -> Any:
