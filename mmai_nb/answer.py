@@ -374,8 +374,8 @@ def render(
     below = markup.clean_text("\n".join(filter(None, [footer, details])))
     if format in ("text", "code", "json", "html"):
         shown = _source(text, format, partial)
-        wrapped = ' style="white-space: pre-wrap"' if format == "text" else ""
-        inner = f"<pre{wrapped}><code>{markup.escape_lines(shown)}</code></pre>"
+        pre = f"{markup.PRE_WRAP}<code>" if format == "text" else markup.CODE
+        inner = f"{pre}{markup.escape_lines(shown)}</code></pre>"
         body = f'<div class="mmai-answer jp-RenderedHTMLCommon">{inner}</div>'
         safe = markup.fenced(shown, "" if format in ("text", "code") else format)
     else:
@@ -416,7 +416,7 @@ def _reasoning_html(reasoning: str) -> str:
     words = markup.escape_lines(_short(reasoning.strip(), MAX_REASONING))
     return (
         '<details class="mmai-reasoning"><summary>reasoning</summary>'
-        f'<pre style="white-space: pre-wrap">{words}</pre></details>\n'
+        f"{markup.PRE_WRAP}{words}</pre></details>\n"
     )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 __all__ = [
+    "CODE",
+    "PRE_WRAP",
     "clean_text",
     "close_open_fence",
     "escape",
@@ -37,6 +39,11 @@ __all__ = [
     "to_html",
     "to_safe_markdown",
 ]
+
+CODE = '<pre style="overflow-x: auto; word-break: normal"><code style="white-space: pre">'
+"""Code: a long line scrolls; JupyterLab's own rules would break it within a word."""
+PRE_WRAP = '<pre style="white-space: pre-wrap; word-break: normal; overflow-wrap: break-word">'
+"""Text to the letter: a long line wraps between words."""
 
 MAX_PARSED = 120_000
 """Longer texts, in characters, are shown as they are, without Markdown."""
@@ -162,8 +169,8 @@ def _parser() -> MarkdownIt:
         "math": lambda t: _math_html(t.content),
         "math_block": lambda t: f"<p>{_math_html(t.content)}</p>\n",
         "image": lambda t: inert_html(_image_text(t)),
-        "fence": lambda t: f"<pre><code>{escape_lines(t.content)}</code></pre>\n",
-        "code_block": lambda t: f"<pre><code>{escape_lines(t.content)}</code></pre>\n",
+        "fence": lambda t: f"{CODE}{escape_lines(t.content)}</code></pre>\n",
+        "code_block": lambda t: f"{CODE}{escape_lines(t.content)}</code></pre>\n",
         "code_inline": lambda t: f"<code>{html.escape(t.content)}</code>",
     }
     for name, shown in rules.items():
@@ -263,7 +270,7 @@ def to_html(text: str) -> str:
     text = clean_text(text)
     tokens = _parse(text)
     if tokens is None:
-        inner = f'<pre style="white-space: pre-wrap">{escape_lines(text)}</pre>\n'
+        inner = f"{PRE_WRAP}{escape_lines(text)}</pre>\n"
     else:
         inner = _parser().renderer.render(tokens, _parser().options, {})
     return f'<div class="mmai-answer jp-RenderedHTMLCommon jp-RenderedMarkdown">\n{inner}</div>'

@@ -15,6 +15,7 @@ import pytest
 
 import mmai_nb.answer as answers
 from mmai_nb.answer import Answer, format_usd, render
+from mmai_nb.markup import CODE
 from mmai_nb.records import Attempt, Completion, Complexity, Cost, Route, Usage
 
 COMPLETION = Completion(
@@ -383,7 +384,7 @@ def test_html_is_shown_as_source():
 def test_an_open_fence_of_a_partial_text_does_not_swallow_the_footer():
     bundle = render("a\n```python\nx = 1", "markdown", "the footer", partial=True)
     assert bundle["text/markdown"].endswith("```\n\n*the footer*")
-    assert "<pre><code>x = 1</code></pre>" in bundle["text/html"]
+    assert f"{CODE}x = 1</code></pre>" in bundle["text/html"]
 
 
 @pytest.mark.parametrize("format", FORMATS)

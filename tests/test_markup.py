@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mmai_nb import markup
+from mmai_nb.markup import CODE, PRE_WRAP
 
 TAGS = re.compile(
     "div|p|ul|ol|li|code|pre|em|strong|s|a|h[1-6]|table|thead|tbody|tr|th|td|blockquote|hr|br|span|del"
 )
 STYLES = {
+    *re.findall('"(.*?)"', CODE + PRE_WRAP),
     "text-align:left",
     "text-align:center",
     "text-align:right",
-    "white-space: pre-wrap",
 }
 CLASSES = {"mmai-answer", "jp-RenderedHTMLCommon", "jp-RenderedMarkdown"}
 
@@ -278,7 +279,7 @@ def body(text: str) -> str:
         ("###### deep", "<h6>deep</h6>"),
         ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
         ("3. a\n4. b", '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>'),
-        ("```python\nx = 1\n```", "<pre><code>x = 1\n</code></pre>"),
+        ("```python\nx = 1\n```", f"{CODE}x = 1\n</code></pre>"),
         ("> q", "<blockquote>\n<p>q</p>\n</blockquote>"),
         ("a\n\n---", "<p>a</p>\n<hr />"),
     ],
@@ -395,9 +396,7 @@ def test_no_text_hangs_or_breaks_the_parser(text):
 
 
 def test_text_nested_too_deep_is_shown_as_it_is():
-    assert (
-        body(">" * 60 + "end") == '<pre style="white-space: pre-wrap">' + "&gt;" * 60 + "end</pre>"
-    )
+    assert body(">" * 60 + "end") == PRE_WRAP + "&gt;" * 60 + "end</pre>"
 
 
 def test_emphasis_nested_too_deep_keeps_its_text_and_its_balance():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..answer import format_usd, render
 from ..engine import Engine
 from ..errors import OptionError
-from ..markup import clean_text, escape_lines, fenced
+from ..markup import PRE_WRAP, clean_text, escape_lines, fenced
 from ..records import Message
 from ..texts import Deleted
 from ..words import snippet, words_of
@@ -221,8 +221,7 @@ def _bundle(past: _Past, row: Mapping[Any, Any]) -> dict[str, str]:
     answer = render(str(past) or "(no answer)", str(row["format"]), facts)
     plain = "\n\n".join(f"{role}:\n{clean_text(text)}" for role, text in said)
     html = "".join(
-        f'<div style="{_ROLE_STYLE}">{role}</div>'
-        f'<pre style="white-space: pre-wrap">{escape_lines(text)}</pre>\n'
+        f'<div style="{_ROLE_STYLE}">{role}</div>{PRE_WRAP}{escape_lines(text)}</pre>\n'
         for role, text in said
     )
     markdown = "\n\n".join(f"**{role}**\n\n{fenced(clean_text(text))}" for role, text in said)

@@ -14,7 +14,10 @@ __all__ = ["Again", "Command", "Page", "Planned", "short_name"]
 Command = Callable[[], Any]
 """Runs a subcommand whose words were read; gives what is shown, an Again or a Planned."""
 
-_PRE_STYLE = "white-space: pre-wrap; font-family: var(--jp-code-font-family, monospace)"
+_PRE_STYLE = (
+    "margin: 0; padding: 0; white-space: pre-wrap; word-break: normal; overflow-wrap: break-word; "
+    "font-family: var(--jp-code-font-family, monospace)"
+)
 
 
 def short_name(name: str, most: int) -> str:
