@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import cancel
-from .answer import Answer
+from .answer import Answer, format_usd
 from .errors import OptionError
 from .records import OnText
 from .side_by_side import Cell, Difference, side_by_side
@@ -116,7 +116,8 @@ class Comparison:
         self._stop = threading.Event()
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._threads: list[threading.Thread] = []
-        self._shown = False
+        self._left: str | None = None
+        self._told: list[Callable[[Comparison], None]] = []
 
     # -- running
 
@@ -329,7 +330,13 @@ class Comparison:
         )
         if self._keep is not None:
             self._keep(self.verdict)
+        for tell in self._told:
+            tell(self)
         return self.verdict
+
+    def on_vote(self, tell: Callable[[Comparison], None]) -> None:
+        """Have `tell` called once a vote is kept: it shows the names where the answers stand."""
+        self._told.append(tell)
 
     def _winner(self, which: str) -> str:
         column = self.column(which)
@@ -343,13 +350,25 @@ class Comparison:
         states = ", ".join(f"{self.name_of(c)}: {c.state}" for c in self.columns)
         return f"Comparison({states})"
 
-    def mark_shown(self) -> None:
-        """It was shown while it came: the cell's value does not show it a second time."""
-        self._shown = True
+    def mark_shown(self, left: str = "") -> None:
+        """It was shown while it came: the next display, which is the cell's, shows only `left`."""
+        self._left = left
 
     def mark_unshown(self) -> None:
         """The next display shows it again."""
-        self._shown = False
+        self._left = None
+
+    def summary(self) -> str:
+        """One line on all of them: how many, what they cost and how long the slowest took."""
+        done = [c.answer for c in self.columns if c.answer is not None]
+        if not done:
+            return "no answer"
+        costs = [answer.cost_usd for answer in done]
+        known = [cost for cost in costs if cost is not None]
+        pretend = "demo: pretend " if any(answer.simulated for answer in done) else ""
+        cost = f"{pretend}{format_usd(sum(known))} in all" if known == costs else "cost unknown"
+        count = f"{len(done)} of {len(self.columns)} answers"
+        return f"{count} · {cost} · {max(answer.duration_s for answer in done):.1f} s"
 
     def _ipython_display_(self) -> None:
         """Nothing, once, if it was shown while it came; else left to `_repr_mimebundle_`.
@@ -357,11 +376,14 @@ class Comparison:
         Raises:
             NotImplementedError: IPython's word for that.
         """
-        if not self._shown:
+        if self._left != "":
             raise NotImplementedError
-        self._shown = False
+        self._left = None
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        left, self._left = self._left, None
+        if left:
+            return {"text/plain": left}
         return side_by_side(
             [self.cell(column) for column in self.ordered()], self.format, self.note()
         )

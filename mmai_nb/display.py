@@ -18,7 +18,7 @@ from .comparison import Comparison
 from .markup import clean_text, escape
 from .pacing import DEAD_FRONT_END, PACE, Pace, size_of
 
-__all__ = ["Board", "Silent", "View", "board_for", "view_for"]
+__all__ = ["Board", "Sheet", "Silent", "View", "board_for", "view_for"]
 
 RENDERS = 5
 """So many times as long as the last render took is waited before the next."""

@@ -211,7 +211,7 @@ class MmaiMagics(ConfiguredMagics):
         self, prompt: str, notes: tuple[str, ...], options: argparse.Namespace
     ) -> Comparison:
         """The answers of several models, side by side while they come."""
-        from .display import board_for
+        from .display import Board, Sheet, board_for
 
         given = request_options(options)
         for name in ("model", "fallback"):
@@ -220,16 +220,18 @@ class MmaiMagics(ConfiguredMagics):
         made.notes = notes
         if options.var is not None:
             self._ip.user_ns[options.var] = made  # at once: an interrupt leaves what came
-        show = None if options.quiet else board_for(self._ip).show
+        board = None if options.quiet else board_for(self._ip)
         made.start()
         try:
-            made.wait(show)
+            made.wait(None if board is None else board.show)
         except KeyboardInterrupt as interrupt:
             interrupt._render_traceback_ = lambda: [  # type: ignore[attr-defined]
                 "KeyboardInterrupt: the comparison was stopped; what had ended is kept"
             ]
             raise
-        made.mark_shown()
+        if isinstance(board, Board):
+            made.on_vote(board.show)
+        made.mark_shown(made.summary() if isinstance(board, Sheet) else "")
         self._shown = made
         return made
 

@@ -17,9 +17,10 @@ from .markup import clean_text, escape_markdown, inert_html
 __all__ = ["Cell", "Difference", "card", "side_by_side"]
 
 _GRID = (
-    "display: grid; gap: 0.75em; margin: 0.25em 0; "
+    "display: grid; gap: 0.75em; margin: 0.25em 0; width: 0; min-width: 100%; "
     "grid-template-columns: repeat(auto-fit, minmax(min(100%, 19em), 1fr))"
 )
+"""As wide as its place, whatever is in it: long lines scroll in their own card."""
 _CARD = (
     "border: 1px solid var(--jp-border-color2, #bdbdbd); border-radius: 4px; min-width: 0; "
     "padding: 0.5em 0.75em; overflow-x: auto; overflow-wrap: break-word; line-height: 1.4"
@@ -31,6 +32,10 @@ _CHIP = (
     "padding: 0 0.5em; margin-left: 0.25em; white-space: nowrap; " + _SOFT
 )
 _ERROR = "color: var(--jp-error-color1, #b71c1c)"
+_CODE = (
+    "white-space: pre-wrap; overflow-wrap: break-word; "
+    "font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px)"
+)
 _INK = "color: #1b1b1b"  # on the light marks below, in both themes
 _GONE = f"background: #ffd7cf; text-decoration: line-through; {_INK}"
 _NEW = f"background: #bfe3ff; {_INK}"
@@ -117,15 +122,19 @@ class Difference:
     @property
     def same(self) -> float:
         """The share of the words, from 0 to 1, that stand in both."""
-        kept = sum(len(old.split()) for kind, old, _ in self.parts if kind == "same")
-        most = max(len(clean_text(text).split()) for _, text in (self.first, self.second))
+        kept = sum(_count(old) for kind, old, _ in self.parts if kind == "same")
+        most = max(_count(clean_text(text)) for _, text in (self.first, self.second))
         return kept / most if most else 1.0
 
+    def _share(self) -> str:
+        """In words: what differs at all is never 100%."""
+        return "over 99%" if 0.995 <= self.same < 1 else f"{self.same:.0%}"
+
     def __repr__(self) -> str:
-        return f"Difference({self.first[0]!r}, {self.second[0]!r}, {self.same:.0%} the same)"
+        return f"Difference({self.first[0]!r}, {self.second[0]!r}, {self._share()} the same)"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        head = f"{self.first[0]} → {self.second[0]}: {self.same:.0%} of the words are the same"
+        head = f"{self.first[0]} → {self.second[0]}: {self._share()} of the words are the same"
         plain = "".join(
             old if kind == "same" else _plain_change(old, new) for kind, old, new in self.parts
         )
@@ -136,7 +145,7 @@ class Difference:
         return {
             "text/plain": f"{head}\n\n{plain}",
             "text/html": f'<div style="{_SOFT}">{inert_html(head)}</div><div class="mmai-diff" '
-            f'style="white-space: pre-wrap; overflow-wrap: anywhere">{_no_blank(marked)}</div>',
+            f'style="{_CODE}">{_no_blank(marked)}</div>',
         }
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -151,6 +160,11 @@ def _parts(first: str, second: str) -> Iterator[tuple[str, str, str]]:
 
 MOST_WORDS = 4_000
 """Beyond it whole lines are compared: the time grows with the square."""
+
+
+def _count(text: str) -> int:
+    """The words and signs in it, which are what is compared."""
+    return len(re.findall(r"\w+|[^\w\s]", text))
 
 
 def _words(text: str) -> list[str]:

@@ -37,6 +37,19 @@ class Verdict:
             "call_ids": list(self.call_ids),
         }
 
+    def __str__(self) -> str:
+        """What was said, in words, with the models by name."""
+        others = [name for name in self.models if name != self.winner]
+        if self.winner == "tie":
+            return f"{_listed(others)} are as good as each other"
+        if self.winner == "bad":
+            return f"none is any good: {_listed(others)}"
+        return f"{self.winner} is better than {_listed(others)}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        alone = len(getattr(printer, "stack", ())) <= 1
+        printer.text(f"{self}; 1 vote kept" if alone else repr(self))
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Verdict:
         """A verdict from what `as_json` gave.
@@ -50,6 +63,10 @@ class Verdict:
             bool(data["blind"]),
             tuple(map(str, data["call_ids"])),
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def read_verdicts(rows: Iterable[Mapping[str, Any]]) -> list[Verdict]:

@@ -158,6 +158,16 @@ def test_a_blind_comparison_tells_no_name_before_the_vote(panel):
     assert "small" in " ".join(cards(panel))
 
 
+def test_what_differs_is_shown_with_the_names_once_they_are_out(panel):
+    panel._blind.value = True
+    run(panel)
+    panel._diff.click()
+    assert "Answer A → Answer B" in panel._difference.value
+    vote(panel, "Answer A is best")
+    assert "Answer" not in panel._difference.value
+    assert "large" in panel._difference.value
+
+
 def test_a_vote_is_kept_and_shown_as_a_win_rate(panel, engine):
     run(panel)
     vote(panel, "large is best")

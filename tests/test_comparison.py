@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from IPython.lib.pretty import pretty
 from support.scripted import settings_of
 
 from mmai_nb.answer import Answer
@@ -215,6 +216,27 @@ def test_a_vote_is_kept_with_its_models(word, winner):
     assert Verdict.from_json(kept[0].as_json()) == kept[0]
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("b", "large is better than small; 1 vote kept"),
+        ("tie", "small and large are as good as each other; 1 vote kept"),
+        ("bad", "none is any good: small and large; 1 vote kept"),
+    ],
+)
+def test_a_vote_says_in_words_what_is_kept(word, said):
+    assert pretty(compared(small="one", large="two").vote(word)) == said
+
+
+def test_a_vote_is_told_where_the_answers_stand():
+    shown: list[str] = []
+    both = compared(blind=True, small="one", large="two")
+    both.on_vote(lambda made: shown.append(made._repr_mimebundle_()["text/html"]))
+    both.vote("a")
+    assert "small" in shown[0]
+    assert "large" in shown[0]
+
+
 def test_a_second_vote_is_refused():
     both = compared(small="one", large="two")
     both.vote("a")
@@ -318,6 +340,16 @@ def test_a_difference_is_safe_to_show():
     html = diff._repr_mimebundle_()["text/html"]
     assert "<script" not in html
     assert "\x1b" not in html
+
+
+def test_words_that_differ_in_part_are_never_more_than_all():
+    text = "*Demo* `demo-{}` has a few: merge_sort(items[:middle])." + " And so on." * 9
+    assert Difference(("a", text.format("large")), ("b", text.format("small"))).same < 1
+
+
+def test_what_differs_a_little_is_not_told_to_be_the_same():
+    diff = Difference(("a", "word " * 999 + "x"), ("b", "word " * 999 + "y"))
+    assert "over 99% of the words" in diff._repr_mimebundle_()["text/plain"]
 
 
 def test_two_empty_answers_are_the_same():

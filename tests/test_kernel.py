@@ -280,6 +280,19 @@ def test_a_question_goes_up_again_and_is_voted_on_like_any_cell():
     assert "<pre" in report.data["text/html"]
 
 
+def test_a_vote_shows_the_names_in_the_cell_of_the_comparison():
+    _, asked, voted = run(
+        LOAD,
+        "%%ai --compare demo-small,demo-large --blind --var rivers\nName three rivers.",
+        "rivers.vote('a')",
+    )
+    (shown,) = asked.outputs
+    assert "your choice" in shown.data["text/html"]
+    assert "Answer A" not in shown.data["text/html"]
+    assert "Names are hidden" not in shown.data["text/plain"]
+    assert "1 vote kept" in text_of(voted)
+
+
 def test_a_wrong_trait_is_one_line_in_a_kernel(kernel):
     _, client = kernel
     execute(client, LOAD)

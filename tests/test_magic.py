@@ -545,6 +545,12 @@ def test_a_comparison_can_be_blind_and_have_a_name(play):
     assert "your choice" in play("c").text
 
 
+def test_under_a_comparison_in_a_terminal_stands_what_it_cost(play):
+    shown = play("%%ai --compare small,large\nhi", "fine")
+    assert "2 of 2 answers · " in shown.text
+    assert "Out[" not in shown.text.split("2 of 2 answers")[1]
+
+
 def test_a_quiet_comparison_shows_nothing(play):
     assert "fine" not in play("%%ai --compare small,large -q --var c\nhi", "fine").text
     assert len(play.shell.user_ns["c"].answers) == 2

@@ -220,6 +220,8 @@ class ComparePanel(Panel):
         comparison.vote(which)
         self._let_go(self._votes)
         self._update(comparison)
+        if self._difference.value:
+            self._show_difference()
         self._say("Your vote is kept.")
         self._show_rates()
         self._enable()
