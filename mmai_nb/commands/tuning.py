@@ -266,8 +266,8 @@ config.toml or with ai.configure(models={…}):
 prefer is the cost dial: %ai help tiers; %ai config tiers shows the tiers in force. None sets one
 back. A wrong value is an error, and changes nothing. A change lasts as long as the session. `%ai
 config save` keeps what was changed in config.toml (~/.config/mmai_nb on Linux; MMAI_CONFIG names
-another file), `%ai config save project` in the project's mmai_nb.toml. A variable such as
-MMAI_TEMPERATURE does it too. The file looks like this:
+another file), `%ai config save project` in the project's mmai_nb.toml, but for what a project may
+not set, which it names. A variable such as MMAI_TEMPERATURE does it too. The file looks like this:
 
     temperature = 0.5
     format = "text"
