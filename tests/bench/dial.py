@@ -9,16 +9,14 @@ without; the ledger is read once in ten minutes.
 from __future__ import annotations
 
 import sqlite3
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.complexity_speed import medians
 from support.attempts import attempt
 from support.scripted import Scripted, settings_of
 
@@ -29,17 +27,6 @@ from mmai_nb.options import make_request
 
 PROMPT = "Explain why the bus ran only twice a day, and what the neighbours did. "
 CALLS = 2_000
-
-
-def medians(actions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Microseconds of CPU of each action; they take turns, so that all meet the same load."""
-    spent: dict[str, list[int]] = {name: [] for name in actions}
-    for _ in range(rounds):
-        for name, action in actions.items():
-            started = time.process_time_ns()
-            action()
-            spent[name].append(time.process_time_ns() - started)
-    return {name: statistics.median(values) / 1000 for name, values in spent.items()}
 
 
 def filled(path: Path, rows: int, *, scored: bool) -> Ledger:
