@@ -79,6 +79,22 @@ def stub() -> Iterator[Any]:
 
 
 @pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discovery waits for a local server as long as a slow machine may take."""
+    from mmai_nb.discovery import finder
+
+    monkeypatch.setattr(finder, "ROUND_SECONDS", 30.0)
+
+
+@pytest.fixture
+def hurried(unhurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discovery gives up soon: for servers that never answer."""
+    from mmai_nb.discovery import finder
+
+    monkeypatch.setattr(finder, "ROUND_SECONDS", 0.1)
+
+
+@pytest.fixture
 def play(tmp_path: Path) -> Iterator[Any]:
     """Run cells in a real IPython shell over a scripted model."""
     from support.cells import playing

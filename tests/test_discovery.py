@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from support import local_servers as servers
 from support.stub_server import (
     RESET,
+    Asked,
     Reply,
     StubServer,
     answer,
@@ -36,8 +38,10 @@ from mmai_nb.discovery.sizing import tiers_by_size
 from mmai_nb.providers import LOCAL_SERVERS, TIER_BOUNDS, local_model, ollama_address
 from mmai_nb.specs import Settings
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 KINDS = list(LOCAL_SERVERS)
-IN_TIME = 2.0  # seconds; two rounds take 0.6 at the most, the rest is a slow machine's
+IN_TIME = 10.0  # seconds; what is cut off would take 20 or more, the cutting 0.2 and a busy machine
 
 
 def looked(stub: StubServer, kind: str, routes: dict[str, Any]) -> Found:
@@ -204,12 +208,16 @@ def dripping(body: bytes = b"x" * 1000) -> Reply:
     return http(200, body).dripped(0.02)
 
 
+def drips_its_headers() -> Reply:
+    return Reply([b"HTTP/1.1 200 OK\r\nA: " + b"x" * 1000], keep=False).dripped(0.02)
+
+
 BAD: dict[str, Callable[[], Reply]] = {
     "hangs": hang,
     "drips": dripping,
-    "drips its headers": lambda: Reply([b"HTTP/1.1 200 OK\r\nA: "], keep=False).dripped(0.02),
+    "drips its headers": drips_its_headers,
     "never ends its headers": lambda: raw(b"HTTP/1.1 200 OK\r\n", 30.0),
-    "says 100 Continue for ever": lambda: raw(*[b"HTTP/1.1 100 Continue\r\n\r\n", 0.01] * 500),
+    "says 100 Continue for ever": lambda: raw(*[b"HTTP/1.1 100 Continue\r\n\r\n", 0.02] * 1000),
     "closes": broken,
     "resets": lambda: broken(RESET),
     "garbage": lambda: raw(b"\x00\xff" * 400),
@@ -231,8 +239,7 @@ BAD: dict[str, Callable[[], Reply]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bad", BAD)
-def test_a_server_that_misbehaves_is_not_found_in_time(stub, monkeypatch, kind, bad):
-    monkeypatch.setattr(finder, "ROUND_SECONDS", 0.1)
+def test_a_server_that_misbehaves_is_not_found_in_time(stub, hurried, kind, bad):
     reply = BAD[bad]()
     paths = ("/api/tags", "/api/ps", "/api/v1/models", "/api/v0/models", "/v1/models", "/props")
     stub.routes = dict.fromkeys(paths, reply)
@@ -241,7 +248,8 @@ def test_a_server_that_misbehaves_is_not_found_in_time(stub, monkeypatch, kind, 
     assert time.monotonic() - begin < IN_TIME
 
 
-def test_one_that_hangs_does_not_hide_the_others(stub):
+def test_one_that_hangs_does_not_hide_the_others(stub, monkeypatch):
+    monkeypatch.setattr(finder, "ROUND_SECONDS", 1.0)
     with StubServer() as stuck:
         stuck.routes = dict.fromkeys(("/v1/models", "/props"), hang())
         stub.routes = servers.ollama(servers.ollama_model("qwen3:8b"))
@@ -249,15 +257,38 @@ def test_one_that_hangs_does_not_hide_the_others(stub):
     assert list(found.models) == ["ollama/qwen3:8b"]
 
 
-def test_details_that_do_not_come_leave_the_model_without_them(stub):
-    stub.routes = servers.ollama(servers.ollama_model("qwen3:8b")) | {"/api/show": hang()}
+def test_the_servers_are_asked_side_by_side(stub):
+    listed = threading.Event()
+    known = servers.ollama(servers.ollama_model("qwen3:8b"))
+
+    def tags(asked: Asked) -> Reply:
+        listed.set()
+        return known["/api/tags"]
+
+    def last(asked: Asked) -> Reply:
+        return broken() if listed.wait(20) else status(500)
+
+    stub.routes = {**known, "/api/tags": tags}
+    with StubServer() as slow:
+        slow.routes = dict.fromkeys(("/v1/models", "/props"), last)
+        found = Finder([Server("vllm", slow.port), Server("ollama", stub.port)]).look()
+    assert list(found.models) == ["ollama/qwen3:8b"]
+
+
+def test_details_that_do_not_come_leave_the_model_without_them(stub, monkeypatch):
+    known = servers.ollama(servers.ollama_model("qwen3:8b"))
+
+    def tags(asked: Asked) -> Reply:
+        monkeypatch.setattr(finder, "ROUND_SECONDS", 0.1)  # from the next round on
+        return known["/api/tags"]
+
+    stub.routes = {**known, "/api/tags": tags, "/api/show": hang()}
     (row,) = Finder([Server("ollama", stub.port)]).look().models.values()
     assert "context_window" not in row
     assert row["capabilities"] == ["json_schema"]
 
 
-def test_nobody_listens_is_known_at_once(monkeypatch):
-    monkeypatch.setattr(finder, "ROUND_SECONDS", 30.0)
+def test_nobody_listens_is_known_at_once():
     begin = time.monotonic()
     assert Finder([Server("ollama", 1), Server("lmstudio", 2)]).look() == Found()
     assert time.monotonic() - begin < IN_TIME
@@ -423,12 +454,13 @@ def test_a_fresh_look_asks_at_once(stub, clock):
 
 
 @pytest.mark.parametrize("how", ["hangs", "is gone"])
-def test_a_server_that_was_there_stays(stub, clock, how):
+def test_a_server_that_was_there_stays(monkeypatch, clock, how):
     with StubServer() as server, watched(server, clock) as finding:
         server.routes = servers.ollama(servers.ollama_model("a:8b"))
         before = finding.look().models
         if how == "hangs":
             server.routes = dict.fromkeys(("/api/tags", "/api/ps"), hang())
+            monkeypatch.setattr(finder, "ROUND_SECONDS", 0.1)
             assert finding.look(fresh=True).models == before
     if how == "is gone":
         assert finding.look(fresh=True).models == before
@@ -443,11 +475,12 @@ def test_one_that_is_gone_makes_room_for_one_that_is_there(stub):
     assert list(finding.look(fresh=True).models) == ["lmstudio/b"]
 
 
-def test_details_known_before_are_not_lost_by_a_slow_answer(stub, clock):
+def test_details_known_before_are_not_lost_by_a_slow_answer(stub, monkeypatch, clock):
     stub.routes = servers.ollama(servers.ollama_model("a:8b"))
     with watched(stub, clock) as finding:
         before = finding.look().models
         stub.routes = {**stub.routes, "/api/show": hang()}
+        monkeypatch.setattr(finder, "ROUND_SECONDS", 0.3)
         assert finding.look(fresh=True).models == before
 
 

@@ -18,7 +18,7 @@ from mmai_nb.ledger import Ledger
 from mmai_nb.records import Message, Request
 from mmai_nb.settings import ModelSpec, Settings
 
-pytestmark = [pytest.mark.llama, pytest.mark.slow]
+pytestmark = [pytest.mark.llama, pytest.mark.slow, pytest.mark.usefixtures("unhurried")]
 
 SCHEMA = {
     "type": "object",

@@ -25,6 +25,8 @@ from mmai_nb.ledger import Ledger
 from mmai_nb.options import make_request
 from mmai_nb.settings import FOUND, Settings, explain_settings
 
+pytestmark = pytest.mark.usefixtures("unhurried")
+
 Build = Callable[..., Engine]
 
 
@@ -259,7 +261,9 @@ def test_taking_a_found_model_out_holds(build, ollama):
 
 
 @pytest.mark.parametrize("routes", [{}, {"/api/tags": hang()}], ids=["404", "hangs"])
-def test_a_server_of_another_kind_leaves_the_demo_to_answer(build, stub, in_ipython, routes):
+def test_a_server_of_another_kind_leaves_the_demo_to_answer(
+    build, stub, hurried, in_ipython, routes
+):
     stub.routes = routes
     assert build(ollama=stub.port).ask("hi").simulated
 

@@ -24,6 +24,7 @@ ROUND_SECONDS = 0.3
 """For each of the two rounds of questions, all of them side by side."""
 KEPT_SECONDS = 60.0
 RETRIED_SECONDS = 5.0
+"""Where nothing was found; a server that was too busy to answer is asked again that soon."""
 
 
 @dataclass(frozen=True, slots=True)
