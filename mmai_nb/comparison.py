@@ -9,12 +9,15 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import cancel
 from .answer import Answer, format_usd
 from .errors import OptionError
+from .outputs import can_replace, publisher
+from .pacing import DEAD_FRONT_END
 from .records import OnText
 from .side_by_side import Cell, Difference, side_by_side
 from .values import nearest, one_line
@@ -371,14 +374,28 @@ class Comparison:
         return f"{count} · {cost} · {max(answer.duration_s for answer in done):.1f} s"
 
     def _ipython_display_(self) -> None:
-        """Nothing, once, if it was shown while it came; else left to `_repr_mimebundle_`.
+        """Nothing, once, if it was shown while it came; else where a vote can show it anew.
 
         Raises:
-            NotImplementedError: IPython's word for that.
+            NotImplementedError: IPython's word for leaving it to `_repr_mimebundle_`.
         """
-        if self._left != "":
+        if self._left == "":
+            self._left = None
+        elif self._left is None and can_replace():
+            self._show_replaceable()
+        else:
             raise NotImplementedError
-        self._left = None
+
+    def _show_replaceable(self) -> None:
+        publish = publisher()
+        publish(self._repr_mimebundle_(), {}, update=False)
+
+        def again(made: Comparison) -> None:
+            with suppress(*DEAD_FRONT_END):
+                publish(made._repr_mimebundle_(), {}, update=True)
+
+        if self.verdict is None:
+            self.on_vote(again)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         left, self._left = self._left, None

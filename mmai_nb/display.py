@@ -8,7 +8,6 @@ More would overrun the server's limit of 1 MB/s and be dropped.
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from .answer import Answer, render
 from .comparison import Comparison
 from .markup import clean_text, escape
+from .outputs import publisher
 from .pacing import DEAD_FRONT_END, PACE, Pace, size_of
 
 __all__ = ["Board", "Sheet", "Silent", "View", "board_for", "view_for"]
@@ -76,7 +76,7 @@ class Notebook:
         self, format: str, publish: Callable[..., None] | None = None, pace: Pace = PACE
     ) -> None:
         self._format, self._pace = format, pace
-        self._publish = publish or _publisher()
+        self._publish = publish or publisher()
         self._pieces: list[str] = []
         self._rejected, self._why = "", ""
         self._shown = False
@@ -151,7 +151,7 @@ class Board:
     """A comparison in one output, updated in place as often as a single answer's."""
 
     def __init__(self, publish: Callable[..., None] | None = None, pace: Pace = PACE) -> None:
-        self._publish, self._pace = publish or _publisher(), pace
+        self._publish, self._pace = publish or publisher(), pace
         self._next, self._shown, self._last = 0.0, False, ("", False)
 
     def show(self, comparison: Comparison) -> None:
@@ -230,17 +230,6 @@ def view_for(shell: Any, format: str, *, quiet: bool) -> View:
 def board_for(shell: Any) -> Board | Sheet:
     """How a comparison shows itself where the shell runs."""
     return Board() if hasattr(shell, "kernel") else Sheet()
-
-
-def _publisher() -> Callable[..., None]:
-    from IPython.display import publish_display_data
-
-    name = uuid.uuid4().hex
-
-    def publish(bundle: dict[str, Any], metadata: dict[str, Any], *, update: bool) -> None:
-        publish_display_data(bundle, metadata, transient={"display_id": name}, update=update)
-
-    return publish
 
 
 def _to_stdout(text: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from IPython.lib.pretty import pretty
 from support.scripted import settings_of
 
+from mmai_nb import comparison
 from mmai_nb.answer import Answer
 from mmai_nb.caching import AnswerCache
 from mmai_nb.comparison import ORDERS, Comparison
@@ -235,6 +236,63 @@ def test_a_vote_is_told_where_the_answers_stand():
     both.vote("a")
     assert "small" in shown[0]
     assert "large" in shown[0]
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """The bundles that a kernel's front end would get, each with the number of its output."""
+    published: list[tuple[int, bool, str]] = []
+    outputs = iter(range(99))
+
+    def publisher():
+        number = next(outputs)
+        return lambda bundle, _, *, update: published.append((number, update, bundle["text/plain"]))
+
+    monkeypatch.setattr(comparison, "can_replace", lambda: True)
+    monkeypatch.setattr(comparison, "publisher", publisher)
+    return published
+
+
+def test_a_vote_replaces_what_is_shown_in_a_kernel_in_each_place(kernel):
+    both = compared(blind=True, small="one", large="two")
+    both._ipython_display_()
+    both._ipython_display_()
+    both.vote("a")
+    assert [(number, update) for number, update, _ in kernel] == [
+        (0, False),
+        (1, False),
+        (0, True),
+        (1, True),
+    ]
+    assert ["Names are hidden" in text for _, _, text in kernel] == [True, True, False, False]
+
+
+def test_after_the_vote_nothing_is_left_to_replace(kernel):
+    both = compared(blind=True, small="one", large="two")
+    both.vote("a")
+    both._ipython_display_()
+    assert [(number, update) for number, update, _ in kernel] == [(0, False)]
+    assert both._told == []
+
+
+def test_a_front_end_that_is_gone_costs_no_vote(kernel, monkeypatch):
+    kept: list[Verdict] = []
+    both = compared(blind=True, keep=kept.append, small="one", large="two")
+
+    def dies(bundle, metadata, *, update):
+        if update:
+            raise OSError("closed")
+
+    monkeypatch.setattr(comparison, "publisher", lambda: dies)
+    both._ipython_display_()
+    assert both.vote("a") == kept[0]
+
+
+def test_in_a_terminal_the_comparison_is_left_to_its_prompt():
+    both = compared(blind=True, small="one", large="two")
+    with pytest.raises(NotImplementedError):
+        both._ipython_display_()
+    assert both._told == []
 
 
 def test_a_second_vote_is_refused():

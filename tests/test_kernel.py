@@ -293,6 +293,38 @@ def test_a_vote_shows_the_names_in_the_cell_of_the_comparison():
     assert "1 vote kept" in text_of(voted)
 
 
+def test_a_vote_shows_the_names_wherever_a_blind_comparison_is_a_cells_value():
+    _, asked, again, voted, later = run(
+        LOAD,
+        "rivers = ai.compare('Name three rivers.', ['demo-small', 'demo-large'], blind=True)\n"
+        "rivers",
+        "display(rivers)",
+        "rivers.vote('b')",
+        "rivers",
+    )
+    for cell in (asked, again, later):
+        (shown,) = cell.outputs
+        assert "your choice" in shown.data["text/html"]
+        assert "demo-large" in shown.data["text/plain"]
+        assert "Answer A" not in shown.data["text/html"]
+        assert "Names are hidden" not in shown.data["text/plain"]
+    (said,) = voted.outputs
+    assert "1 vote kept" in said.data["text/plain"]
+
+
+def test_a_blind_comparison_without_a_vote_is_saved_once_and_hidden():
+    _, asked, value = run(
+        LOAD,
+        "ai.compare('Name three rivers.', ['demo-small', 'demo-large'], blind=True)",
+        "print(type(Out[2]).__name__, type(_).__name__)",
+    )
+    (shown,) = asked.outputs
+    assert "Names are hidden" in shown.data["text/plain"]
+    assert "── Answer A" in shown.data["text/plain"]
+    assert "── demo-" not in shown.data["text/plain"]
+    assert "Comparison Comparison" in text_of(value)
+
+
 def test_a_wrong_trait_is_one_line_in_a_kernel(kernel):
     _, client = kernel
     execute(client, LOAD)

@@ -545,6 +545,12 @@ def test_a_comparison_can_be_blind_and_have_a_name(play):
     assert "your choice" in play("c").text
 
 
+def test_a_blind_comparison_is_printed_once_in_a_terminal_and_a_vote_prints_no_other(play):
+    play("%%ai --compare small,large --blind --var c\nhi", "fine")
+    assert play("c").text.count("── Answer") == 2
+    assert "──" not in play("c.vote('a')").text
+
+
 def test_under_a_comparison_in_a_terminal_stands_what_it_cost(play):
     shown = play("%%ai --compare small,large\nhi", "fine")
     assert "2 of 2 answers · " in shown.text
