@@ -26,6 +26,7 @@ def publisher() -> Callable[..., None]:
     def publish(bundle: dict[str, Any], metadata: dict[str, Any], *, update: bool) -> None:
         from IPython.display import publish_display_data
 
-        publish_display_data(bundle, metadata, transient={"display_id": name}, update=update)
+        show: Callable[..., None] = publish_display_data
+        show(bundle, metadata, transient={"display_id": name}, update=update)
 
     return publish
