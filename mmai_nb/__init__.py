@@ -16,8 +16,8 @@ The plan of the house. A module imports only from floors below its own; a test h
     2  braces charts checks complexity demo exchanges specs caching reading holds
     2  price_data plan_page
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
-    1  discovery call_log opening word_index exporting signals dial
-    0  cancel verdicts errors records markup redaction store schema frames values providers
+    1  discovery call_log opening word_index exporting signals dial store
+    0  cancel verdicts errors records markup redaction files schema frames values providers
     0  sources drafts envfile vaults words vocabulary pacing fitted outputs
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →

@@ -22,11 +22,15 @@ from typing import Any, NamedTuple
 
 import joblib
 
-from . import cancel, store
+from . import cancel
 from .errors import CacheWarning, ConfigError, OptionError
+from .files import tidying
+from .files.locks import turn
+from .files.private import private_folder, read_json, why_unsafe, write_private
 from .flights import Fetched, Flight, Value, under_way
 from .questions import Questions
 from .records import OnText
+from .store import JsonStore
 
 __all__ = ["KEY_VERSION", "AnswerCache", "Entry", "NotStored", "cache_key"]
 
@@ -180,7 +184,7 @@ class AnswerCache:
         self._trimmed_on = 0
         self._index_told = False
         memory = self._open()
-        self._store: store.JsonStore | None = memory.store_backend
+        self._store: JsonStore | None = memory.store_backend
         self._place: str | None = self._store and self._store.location
         self._questions = Questions(os.path.join(self._place or "", "questions"))
         self._cached = memory.cache(
@@ -317,9 +321,9 @@ class AnswerCache:
         if self._place is None:
             return nullcontext()
         with suppress(OSError):
-            store.private_folder(folder := os.path.join(self._place, "locks"))
+            private_folder(folder := os.path.join(self._place, "locks"))
             wait = min(seconds / 2, LONGEST_TURN)
-            return store.turn(os.path.join(folder, f"{key}.lock"), wait, cancel.pause)
+            return turn(os.path.join(folder, f"{key}.lock"), wait, cancel.pause)
         return nullcontext()
 
     def _ask(
@@ -399,9 +403,9 @@ class AnswerCache:
         kept = self.files()
         return len(kept), sum(item.size for item in kept)
 
-    def files(self) -> list[store.Item]:
+    def files(self) -> list[tidying.Item]:
         """The files of the answers."""
-        return [] if self._place is None else store.items(self._place)
+        return [] if self._place is None else tidying.items(self._place)
 
     def entries(self, most: int | None = None) -> Iterator[Entry]:
         """The kept answers, the one used last first, with what they hold; none counts as used.
@@ -411,7 +415,7 @@ class AnswerCache:
         """
         for item in sorted(self.files(), key=lambda item: -item.last_access)[:most]:
             with suppress(OSError, ValueError):
-                value = store.read_json(item.path, use=False).get("value")
+                value = read_json(item.path, use=False).get("value")
                 if isinstance(value, dict):
                     yield Entry(value, item.size, item.made, item.path)
 
@@ -428,14 +432,14 @@ class AnswerCache:
     def remove(self, which: Callable[[Entry], bool]) -> int:
         """Remove the answers of which `which` holds; how many they were."""
         found = [entry.path for entry in self.entries() if which(entry)]
-        return sum(store.remove(path, self._removed) for path in found)
+        return sum(tidying.remove(path, self._removed) for path in found)
 
     def clear(self) -> int:
         """Forget all answers; how many they were."""
         if self._place is None:
             return 0
         self._questions.clear()
-        return store.trim(self._place, most_items=0)
+        return tidying.trim(self._place, most_items=0)
 
     def trim(self) -> int:
         """Remove what is older than `max_age`, then the least recently used; how many.
@@ -444,8 +448,8 @@ class AnswerCache:
         """
         if self._place is None:
             return 0
-        store.sweep(self._place)
-        return store.trim(
+        tidying.sweep(self._place)
+        return tidying.trim(
             self._place,
             most_bytes=math.inf if self.max_bytes is None else self.max_bytes,
             most_age=math.inf if self.max_age is None else self.max_age * 86_400,
@@ -463,7 +467,7 @@ class AnswerCache:
             if int(os.stat(marker).st_mtime // 86_400) == today:
                 return None
         with suppress(OSError):
-            store.write_private(marker, "")
+            write_private(marker, "")
         thread = threading.Thread(target=self.trim, name="mmai_nb trim", daemon=True)
         thread.start()
         return thread
@@ -474,7 +478,7 @@ def _checked(folder: Path) -> Path:
         raise ConfigError(f"the cache folder {str(folder)[:100]!r} has '..' in it: give it in full")
     folder = folder.expanduser().absolute()
     for place in (folder, folder / "joblib"):
-        if (reason := store.why_unsafe(place)) is not None:
+        if (reason := why_unsafe(place)) is not None:
             raise ConfigError(
                 f"the cache folder {str(place)[:100]!r} {reason}: set cache.folder to your own"
             )

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import LogWarning
-from .store import private_folder
+from .files.private import private_folder
 
 __all__ = ["CallLog"]
 

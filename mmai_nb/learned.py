@@ -16,8 +16,8 @@ from typing import Any
 
 from .calibration import Calibration
 from .errors import ConfigError, OptionError
+from .files.private import private_folder, read_json, write_json
 from .sources import short_path
-from .store import private_folder, read_json, write_json
 from .values import one_line, shown
 
 __all__ = ["Learned", "read_calibration", "write_calibration"]

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from . import schema
 from .errors import LedgerWarning
-from .store import private_folder
+from .files.private import private_folder
 
 __all__ = [
     "SLICE",

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .store import items, private_folder, read_json, write_json
+from .files.private import private_folder, read_json, write_json
+from .files.tidying import items
 
 __all__ = ["Questions"]
 

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from .drafts import plain
 from .errors import ConfigError
+from .files.private import private_folder, write_private
 from .settings import CONFIGURE, PROJECT_MAY_SET, Settings, load_settings
 from .sources import PROJECT_FILE, default_user_file, project_source, short_path
-from .store import private_folder, write_private
 from .values import one_line
 
 __all__ = ["Where", "not_for", "save_settings", "unsaved"]

@@ -30,12 +30,12 @@ from typing import Any, NoReturn, TypeGuard
 
 from .caching import AnswerCache
 from .errors import OptionError
+from .files.private import write_private
 from .keeping import entry_of, key_of, may_be_kept, read_entry
 from .offline import DEMO_URL
 from .providers import checked_url
 from .records import NANO, Completion, Usage
 from .redaction import find_secret
-from .store import write_private
 from .values import checked_name, one_line, shown
 
 __all__ = ["Exported", "Imported", "export_answers", "import_answers"]

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .store import turn
+from .files.locks import turn
 from .words import fold
 
 __all__ = ["WordIndex"]

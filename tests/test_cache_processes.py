@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from support.stub_server import ok, sse
 
-from mmai_nb import caching, store
+from mmai_nb import caching
 from mmai_nb.caching import AnswerCache, cache_key
+from mmai_nb.files import locks
+from mmai_nb.files.tidying import sweep
 
 pytestmark = [
     pytest.mark.slow,
@@ -162,12 +164,12 @@ def test_the_lock_of_a_killed_payer_is_swept_and_a_held_one_is_not(crowd):
 def test_who_comes_while_a_lock_is_swept_still_locks(tmp_path):
     lock = tmp_path / "x.lock"
     lock.touch()
-    store.sweep(tmp_path)
+    sweep(tmp_path)
     assert not lock.exists()
-    with store.turn(lock, 1):
-        store.sweep(tmp_path)
+    with locks.turn(lock, 1):
+        sweep(tmp_path)
         assert lock.exists()
-        assert store._locked(lock) is None
+        assert locks._locked(lock) is None
 
 
 WALK = """

@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmai_nb import caching, flights, store
+from mmai_nb import caching, flights
 from mmai_nb.caching import AnswerCache, NotStored, cache_key
 from mmai_nb.errors import (
     CacheWarning,
@@ -36,6 +36,7 @@ from mmai_nb.errors import (
     TimedOutError,
     TruncatedStreamError,
 )
+from mmai_nb.files import locks, private
 
 KEY = cache_key({"model": "m", "messages": [["user", "hello"]]})
 ANSWER = {"text": "hi", "usage": {"input_tokens": 1}}
@@ -646,7 +647,7 @@ def test_models_that_answer_a_question_at_the_same_time_are_all_found_by_it(cach
 
 
 def test_an_answer_over_the_bound_is_returned_and_not_kept(cache, monkeypatch):
-    monkeypatch.setattr(store, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(private, "MOST_BYTES", 1_000)
     large = {"text": "x" * 2_000}
     with pytest.warns(CacheWarning, match="more than 1,000"):
         assert cache.fetch(KEY, Payer(large)).value == large
@@ -657,7 +658,7 @@ def test_an_answer_over_the_bound_is_returned_and_not_kept(cache, monkeypatch):
 
 def test_a_planted_giant_is_not_read(cache, monkeypatch):
     cache.fetch(KEY, Payer({"text": "x" * 2_000}))
-    monkeypatch.setattr(store, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(private, "MOST_BYTES", 1_000)
     with pytest.warns(CacheWarning, match="cache entry damaged"):
         assert cache.look(KEY) is None
     assert cache.fetch(KEY, Payer()).how == "paid"
@@ -1149,7 +1150,7 @@ def test_a_fork_in_mid_flight_does_not_wait_for_a_thread_that_is_not_there(cache
 def test_who_waits_for_another_process_keeps_half_of_its_time_to_pay(cache):
     folder = cache.folder / "joblib" / "locks"
     folder.mkdir(mode=0o700)
-    with store.turn(folder / f"{KEY}.lock", 5):
+    with locks.turn(folder / f"{KEY}.lock", 5):
         started = time.monotonic()
         assert cache.fetch(KEY, Payer(), timeout=0.8).how == "paid"
         assert 0.35 < time.monotonic() - started < 0.7
@@ -1160,13 +1161,13 @@ def test_a_turn_is_waited_for_until_it_is_let_go(tmp_path, pool):
     lock, held, go = tmp_path / "x.lock", threading.Event(), threading.Event()
 
     def hold() -> float:
-        with store.turn(lock, 5):
+        with locks.turn(lock, 5):
             held.set()
             assert go.wait(10)
             return time.monotonic()
 
     def wait() -> float:
-        with store.turn(lock, 5):
+        with locks.turn(lock, 5):
             return time.monotonic()
 
     first = pool.submit(hold)
@@ -1183,13 +1184,13 @@ def test_a_turn_is_waited_for_until_it_is_let_go(tmp_path, pool):
 def test_after_its_time_a_turn_is_taken_all_the_same(tmp_path):
     lock = tmp_path / "x.lock"
     started = time.monotonic()
-    with store.turn(lock, 5), store.turn(lock, 0.2):
+    with locks.turn(lock, 5), locks.turn(lock, 0.2):
         assert 0.15 < time.monotonic() - started < 2
     assert not lock.exists()
 
 
 def test_where_there_are_no_locks_it_goes_on(tmp_path):
-    with store.turn(tmp_path / "missing" / "x.lock", 5):
+    with locks.turn(tmp_path / "missing" / "x.lock", 5):
         pass
 
 
@@ -1206,7 +1207,7 @@ def test_a_lock_on_a_file_that_its_holder_has_just_removed_is_not_taken(tmp_path
         flock(file, how)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    with store.turn(lock, 5):
+    with locks.turn(lock, 5):
         assert removed
         assert lock.exists()
 
@@ -1214,8 +1215,8 @@ def test_a_lock_on_a_file_that_its_holder_has_just_removed_is_not_taken(tmp_path
 @posix
 def test_whose_lock_was_removed_waits_for_nobody(tmp_path):
     lock = tmp_path / "x.lock"
-    with store.turn(lock, 5):
+    with locks.turn(lock, 5):
         lock.unlink()
         started = time.monotonic()
-        with store.turn(lock, 5):
+        with locks.turn(lock, 5):
             assert time.monotonic() - started < 1
