@@ -15,17 +15,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmai_nb import interpolation
+import mmai_nb
 from mmai_nb.errors import PromptError
 from mmai_nb.interpolation import (
     DATA_NOTE,
     check_prompt,
+    fences,
     has_data,
     interpolate,
     seal,
     split_data,
     user_secret,
 )
+from mmai_nb.interpolation.values import VALUE_CHARS
 
 KEY = b"k" * 32
 
@@ -302,7 +304,7 @@ def test_containers_read_the_same_in_every_process():
         "v = {'a': {'x', 'y', 'z'}, 'f': len, 'o': object()};"
         "print(ascii(interpolate('{v} {v[a]}', {'v': v}, max_chars=1000).text))"
     )
-    root = str(Path(interpolation.__file__).parents[1])
+    root = str(Path(mmai_nb.__file__).parents[1])
     runs = {
         subprocess.run(
             [sys.executable, "-c", code, root],
@@ -388,7 +390,7 @@ def test_a_long_and_wide_frame_is_cut_visibly():
     assert "[10 of 10,000 rows]" in found.text
     assert "[30 of 50 columns]" in found.text
     assert found.notes == ("df: 10 of 10,000 rows", "df: 30 of 50 columns")
-    assert len(found.text) < interpolation.VALUE_CHARS + 200
+    assert len(found.text) < VALUE_CHARS + 200
 
 
 def test_a_frame_with_long_cells_stays_small():
@@ -422,7 +424,7 @@ def test_pandas_and_numpy_are_not_imported_for_it():
         "interpolate('{a}', {'a': [1, 2.5]}, max_chars=100);"
         "print([m for m in ('pandas', 'numpy', 'IPython') if m in sys.modules])"
     )
-    root = str(Path(interpolation.__file__).parents[1])
+    root = str(Path(mmai_nb.__file__).parents[1])
     ran = subprocess.run(
         [sys.executable, "-c", code, root], capture_output=True, text=True, check=True
     )
@@ -599,7 +601,7 @@ def test_a_key_cannot_break_out_of_the_name_of_its_fence():
 def test_a_value_that_holds_the_tag_is_refused(monkeypatch):
     text = fill("{a}", a="0123456789abcdef").text
     monkeypatch.setattr(
-        interpolation.hmac,
+        fences.hmac,
         "new",
         lambda *_: SimpleNamespace(hexdigest=lambda: "0123456789abcdef" * 4),
     )
