@@ -107,7 +107,7 @@ class Answer(str):
         return type(self)._made, (self.text, self._facts)
 
     def __repr__(self) -> str:
-        return f"Answer({_short(self.text, 60)!r}, model={self.model!r})"
+        return f"Answer({markup.short(self.text, 60)!r}, model={self.model!r})"
 
     def with_parsed(self, parsed: Any) -> Answer:
         """The same answer with the value that was found in it."""
@@ -413,7 +413,7 @@ def _footer_html(words: str) -> str:
 def _reasoning_html(reasoning: str) -> str:
     if not reasoning.strip():
         return ""
-    words = markup.escape_lines(_short(reasoning.strip(), MAX_REASONING))
+    words = markup.escape_lines(markup.short(reasoning.strip(), MAX_REASONING))
     return (
         '<details class="mmai-reasoning"><summary>reasoning</summary>'
         f"{markup.PRE_WRAP}{words}</pre></details>\n"
@@ -500,7 +500,3 @@ def _age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size):,} {unit} ago"
     return "just now"
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from mmai_nb import markup
-from mmai_nb.markup import CODE, PRE_WRAP
+from mmai_nb.markup import CODE, PRE_WRAP, parsing
 
 TAGS = re.compile(
     "div|p|ul|ol|li|code|pre|em|strong|s|a|h[1-6]|table|thead|tbody|tr|th|td|blockquote|hr|br|span|del"
@@ -401,7 +401,7 @@ def test_text_nested_too_deep_is_shown_as_it_is():
 
 def test_emphasis_nested_too_deep_keeps_its_text_and_its_balance():
     shown = body("*a " * 30 + "b" + "*" * 30)
-    assert shown.count("<em>") == shown.count("</em>") <= markup.MAX_STYLES
+    assert shown.count("<em>") == shown.count("</em>") <= parsing.MAX_STYLES
     assert shown.count("a ") == 30
 
 
@@ -496,7 +496,7 @@ def test_safe_markdown_keeps_the_numbers_of_a_list():
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://", "mailto:", "javascript:x", "", "//a.b"])
 def test_an_odd_address_has_no_host(url):
-    assert markup._host(url) == ""
+    assert parsing._host(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -602,6 +602,6 @@ def test_rendering_is_the_same_from_many_threads():
     from concurrent.futures import ThreadPoolExecutor
 
     text = "- *a* [b](https://c.example)\n\n| a |\n|---|\n| $x$ |"
-    markup._parser.cache_clear()
+    parsing.parser.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(markup.to_html, [text] * 64))) == 1

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import PromptError
 from .fences import fenced, without_fences
 from .prompts import refuse_blank, refuse_length, removal_note, without_unseen
-from .values import VALUE_CHARS, Shown, reading, short
+from .values import VALUE_CHARS, Shown, named, reading
 
 __all__ = ["IN_A_FORMULA", "KEY", "STEP", "Interpolated", "interpolate"]
 
@@ -103,12 +103,12 @@ class _Interpolation:
         label = root + found["path"]
         if root.startswith("_"):
             raise PromptError(
-                f"{{{short(label)}}}: names that begin with _ are not put in; "
-                f"give the value another name, or write {{{{{short(root)}}}}} to keep the braces"
+                f"{{{named(label)}}}: names that begin with _ are not put in; "
+                f"give the value another name, or write {{{{{named(root)}}}}} to keep the braces"
             )
         value = _follow(self._names[root], label, found["path"])
         shown = Shown(label, max(VALUE_CHARS, self._max_chars * 3 // 4))
-        text, removed = without_unseen(without_fences(shown.text(value)), f"{{{short(label)}}}: ")
+        text, removed = without_unseen(without_fences(shown.text(value)), f"{{{named(label)}}}: ")
         self.removed += removed
         self.notes += shown.notes
         self.frames += shown.is_frame
@@ -118,13 +118,13 @@ class _Interpolation:
         """Note braces around more than a variable's name: they are not evaluated."""
         for found in _EXPRESSION.finditer(typed):
             if found["root"] in self._names and not _BRACES.fullmatch(found[0]):
-                self._unknown[short(found[0])] = None
+                self._unknown[named(found[0])] = None
 
     def left_as_typed(self) -> tuple[str, ...]:
         """One note on the braces that name no variable."""
         if not self._unknown:
             return ()
-        first, more = [short(name) for name in self._unknown][:3], len(self._unknown) - 3
+        first, more = [named(name) for name in self._unknown][:3], len(self._unknown) - 3
         rest = f" and {more} more" if more > 0 else ""
         return (f"left as typed: {', '.join(first)}{rest}",)
 
@@ -136,8 +136,8 @@ class _Interpolation:
             self._near[root] = _near_miss(root, self._names)
         if near := self._near.get(root):
             raise PromptError(
-                f"no variable {short(root)!r}; did you mean {short(near)!r}? "
-                f"Write {{{{{short(root)}}}}} to keep the braces as they are"
+                f"no variable {named(root)!r}; did you mean {named(near)!r}? "
+                f"Write {{{{{named(root)}}}}} to keep the braces as they are"
             )
 
 
@@ -154,7 +154,7 @@ def _follow(value: Any, label: str, path: str) -> Any:
     for step in STEP.finditer(path):
         attribute = step["attribute"]
         if attribute and attribute.startswith("_"):
-            raise PromptError(f"{{{short(label)}}}: attributes that begin with _ are not put in")
+            raise PromptError(f"{{{named(label)}}}: attributes that begin with _ are not put in")
         with reading(label):
             value = getattr(value, attribute) if attribute else _item(value, step[0][1:-1])
     return value

@@ -13,8 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import PromptError
+from ..markup import short
 
-__all__ = ["VALUE_CHARS", "Shown", "reading", "short"]
+__all__ = ["VALUE_CHARS", "Shown", "named", "reading"]
 
 VALUE_CHARS = 20_000
 """The most of one value that is put in, in characters; of a text, more (see `interpolate`)."""
@@ -30,7 +31,7 @@ def reading(label: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise PromptError(
-            f"{{{short(label)}}} cannot be put in: reading it raised {type(error).__name__}; "
+            f"{{{named(label)}}} cannot be put in: reading it raised {type(error).__name__}; "
             "check it in a cell, or put in str(…) of it"
         ) from error
 
@@ -53,7 +54,7 @@ class Shown:
         """The value as text, capped, with a note on what a reader of the answer should know."""
         with reading(self._label):
             if refused := _refusal(value):
-                raise PromptError(f"{{{short(self._label)}}} is {refused}")
+                raise PromptError(f"{{{named(self._label)}}} is {refused}")
             return self._text(value)
 
     def _text(self, value: Any) -> str:
@@ -79,7 +80,7 @@ class Shown:
         return self._of_object(value)
 
     def _note(self, words: str) -> None:
-        self.notes.append(f"{short(self._label)}: {words}")
+        self.notes.append(f"{named(self._label)}: {words}")
 
     def _of_str(self, value: str) -> str:
         if not value:
@@ -96,8 +97,8 @@ class Shown:
     def _of_object(self, value: Any) -> str:
         if _is_without_text(value):
             raise PromptError(
-                f"{{{short(self._label)}}} has no text of its own (class "
-                f"{short(type(value).__name__)}): put in an attribute, or a text made of it"
+                f"{{{named(self._label)}}} has no text of its own (class "
+                f"{named(type(value).__name__)}): put in an attribute, or a text made of it"
             )
         text = str(value)
         return self._cut(text, len(text), VALUE_CHARS)
@@ -121,7 +122,7 @@ class Shown:
             if isinstance(error, ValueError) and "Circular" not in str(error):
                 raise
             raise PromptError(
-                f"{{{short(self._label)}}} contains itself, or is nested too deep: put in a part"
+                f"{{{named(self._label)}}} contains itself, or is nested too deep: put in a part"
             ) from error
         return "".join(chunks)
 
@@ -188,7 +189,7 @@ def _refusal(value: Any) -> str:
     if inspect.isroutine(value) or isinstance(value, partial):
         return "a function: put in its result, or its source by inspect.getsource"
     if inspect.iscoroutine(value) or isinstance(value, Iterator | AsyncIterator):
-        return f"a {short(type(value).__name__)}, which reading uses up: put in a list or its text"
+        return f"a {named(type(value).__name__)}, which reading uses up: put in a list or its text"
     return ""
 
 
@@ -224,6 +225,6 @@ def _cell(value: Any) -> str:
     return short(" ".join(text[:200].split()), 60)
 
 
-def short(text: str, most: int = 40) -> str:
-    """The text, cut where it is longer than so many characters."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+def named(name: str) -> str:
+    """A name as it stands in a note or an error: cut where it is long."""
+    return short(name, 40)

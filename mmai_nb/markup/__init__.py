@@ -1,0 +1,44 @@
+"""Model text made safe to show: as HTML, as Markdown, as plain text; and the code or JSON inside.
+
+Model text is hostile. A notebook runs whatever HTML a cell of its user puts out, so nothing here
+passes markup through: the text is parsed as Markdown with raw HTML off, and what is shown is
+written anew from the parsed tokens. Nothing shown loads anything from anywhere.
+
+One room of six files: escaping (text to the letter), formulas (LaTeX), parsing (Markdown as tame
+tokens), html_writer and markdown_writer (what is shown), extraction (code and JSON inside).
+"""
+
+from __future__ import annotations
+
+from .escaping import (
+    CODE,
+    PRE_WRAP,
+    clean_text,
+    escape,
+    escape_lines,
+    escape_markdown,
+    fenced,
+    inert_html,
+    short,
+)
+from .extraction import close_open_fence, extract_code, extract_json, runnable_code
+from .html_writer import to_html
+from .markdown_writer import to_safe_markdown
+
+__all__ = [
+    "CODE",
+    "PRE_WRAP",
+    "clean_text",
+    "close_open_fence",
+    "escape",
+    "escape_lines",
+    "escape_markdown",
+    "extract_code",
+    "extract_json",
+    "fenced",
+    "inert_html",
+    "runnable_code",
+    "short",
+    "to_html",
+    "to_safe_markdown",
+]
