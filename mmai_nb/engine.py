@@ -48,7 +48,7 @@ from .records import (
     Situation,
     Usage,
 )
-from .remembering import Ended, Turn, cost_of, remember
+from .remembering import Turn, cost_of, put_by, remember
 from .replaying import (
     Hindrance,
     find_replay,
@@ -148,9 +148,10 @@ class Engine(Resources):
         _hold_text(walk, retract)
         if not alone:
             self.turn = Turn(request, walk.parse, walk.recorder.call_id, walk.route)
+        ways = Ways(self._obtain, self._other_route, self._put_by)
         try:
             completion = self._obtain(walk)
-            walk, completion = checked(walk, completion, Ways(self._obtain, self._other_route))
+            walk, completion = checked(walk, completion, ways)
         except BaseException as error:
             self._keep_what_came(walk, error)
             raise
@@ -456,21 +457,15 @@ class Engine(Resources):
         self, walk: Walk, completion: Completion | None, error: BaseException | None = None
     ) -> None:
         """The call has ended: tell who listens, and keep its texts where that is wished."""
-        recorder = walk.recorder
-        ended = Ended(
-            call_id=recorder.call_id,
-            request=walk.request,
-            route=walk.route,
-            attempts=recorder.attempts,
-            errors=recorder.errors,
-            completion=completion,
-            error=error,
-            cached=walk.cached,
-            session=recorder.session,
-        )
-        log_outcome(recorder.attempts, ended.row, error)
+        ended = walk.ended(completion, error)
+        log_outcome(ended.attempts, ended.row, error)
         texts = self.texts if walk.settings.log_text else None
         remember(ended, texts, self.call_log)
+
+    def _put_by(self, walk: Walk, completion: Completion) -> None:
+        """An answer is there and others are asked: who is killed now finds it in the history."""
+        if walk.settings.log_text:
+            put_by(walk.ended(completion), self.texts)
 
     def _remember(self, answer: Answer) -> Answer:
         self._last = answer

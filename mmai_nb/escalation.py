@@ -44,10 +44,12 @@ class Ways:
     Attributes:
         obtain: the answer of a walk's route: a kept one, else the first that a model gives.
         route: where another request of the same call goes.
+        put_by: keeps a walk's answer where it is found again, whatever happens to the others.
     """
 
     obtain: Callable[[Walk], Completion]
     route: Callable[[Walk, Request], Route]
+    put_by: Callable[[Walk, Completion], None]
 
 
 def checking_of(
@@ -170,6 +172,7 @@ def _second_opinion(walk: Walk, completion: Completion, ways: Ways) -> Completio
         if not names:
             walk.notes += ("no second opinion: no model of another provider is at hand",)
             return None
+        ways.put_by(walk, completion)
         aside = _branch(walk, replace(walk.route, chain=names, skipped=(), reasons=reasons), None)
         aside.run.tell = partial(_tell_after, walk.run, f"a second opinion on {completion.model}")
         return ways.obtain(aside)
@@ -238,6 +241,7 @@ def _asked_higher(walk: Walk, found: Checked, ways: Ways) -> tuple[Walk, Complet
             higher = _branch(walk, route, run.on_text)
             higher.notes += tuple(notes_on(route))
             higher.run.tell = partial(_tell_after, run, words)
+            ways.put_by(walk, found.completion)
             try:
                 completion = ways.obtain(higher)
             except MmaiError as error:

@@ -33,6 +33,7 @@ __all__ = [
     "hits",
     "include",
     "is_indexed",
+    "put_by",
     "some",
     "to_index",
     "write",
@@ -113,8 +114,9 @@ def write(db: sqlite3.Connection, exchange: Exchange) -> None:
     """Write the exchange, or count it once more where the same answer came from the cache.
 
     Another answer under the same cache key takes the key over, and the former one stays as an
-    exchange of its own. Writing it twice is writing it once.
+    exchange of its own. What the call had put by goes. Writing it twice is writing it once.
     """
+    _take_away(db, exchange.call_id)
     again = db.execute(
         "UPDATE exchange SET ts = ?, call_id = ?, asked = asked + 1, cost_nano = cost_nano + ? "
         "WHERE cache_key = ? AND call_id != ? AND answer = ?",
@@ -127,8 +129,30 @@ def write(db: sqlite3.Connection, exchange: Exchange) -> None:
             storable(exchange.answer),
         ),
     )
-    if again.rowcount:
-        return
+    if not again.rowcount:
+        _add(db, exchange)
+
+
+def put_by(db: sqlite3.Connection, exchange: Exchange) -> None:
+    """Write what a call has so far while it goes on; `write` puts its end in the place of it.
+
+    An answer that the history has already stays as it is.
+    """
+    _take_away(db, exchange.call_id)
+    there = db.execute(
+        "SELECT 1 FROM exchange WHERE cache_key = ? AND answer = ?",
+        (exchange.cache_key, storable(exchange.answer)),
+    )
+    if there.fetchone() is None:
+        _add(db, exchange)
+
+
+def _take_away(db: sqlite3.Connection, call_id: str) -> None:
+    """Remove what the call alone has written; its next row gets a new id, for the index's sake."""
+    db.execute("DELETE FROM exchange WHERE call_id = ? AND asked = 1", (call_id,))
+
+
+def _add(db: sqlite3.Connection, exchange: Exchange) -> None:
     if exchange.cache_key is not None:
         db.execute(
             "UPDATE exchange SET cache_key = NULL WHERE cache_key = ? AND call_id != ?",
@@ -220,11 +244,16 @@ _OF_THE_CALL = ("tier", "tag", "notebook", "input_tokens", "output_tokens", "cac
 
 
 def _selected(source: str, rows: str) -> str:
-    """Exchanges with the facts of their last call's last attempt."""
+    """Exchanges with the facts of their last call: of the attempt that gave the answer, if known.
+
+    Else of the last one.
+    """
     columns = ", ".join(f"{'a' if name in _OF_THE_CALL else 'e'}.{name}" for name in _FRAME)
+    last = f"SELECT MAX(attempt) FROM {rows} WHERE call_id = e.call_id"
+    its_own = f"{last} AND status = 'ok' AND cache_key = e.cache_key"
     return (
         f"SELECT {columns} FROM {source} AS e LEFT JOIN {rows} AS a ON a.call_id = e.call_id "
-        f"AND a.attempt = (SELECT MAX(attempt) FROM {rows} WHERE call_id = e.call_id)"
+        f"AND a.attempt = COALESCE(({its_own}), ({last}))"
     )
 
 

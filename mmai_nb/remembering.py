@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .call_log import CallLog
     from .texts import Texts
 
-__all__ = ["Ended", "Turn", "cost_of", "remember"]
+__all__ = ["Ended", "Turn", "cost_of", "put_by", "remember"]
 
 MOST_KEPT = 1_000_000
 """Characters of one text in the history; the rest is cut, and says so."""
@@ -51,7 +51,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Ended:
-    """A call that is over.
+    """A call that is over, or as far as it has come.
 
     Attributes:
         call_id: its id in the ledger.
@@ -97,6 +97,15 @@ def remember(ended: Ended, texts: Texts | None, log: CallLog | None) -> None:
         texts.keep(_exchange(ended, said), hurry=interrupted)
     if log is not None:
         log.write(_facts(ended, said))
+
+
+def put_by(ended: Ended, texts: Texts) -> None:
+    """Keep the texts of a call that goes on, so far as it has come; `remember` replaces them.
+
+    An answer of the cache is not put by: it was kept when it was paid for.
+    """
+    if ended.row is not None and not ended.row.cache_hit:
+        texts.put_by(_exchange(ended, _Said.of(ended)))
 
 
 def cost_of(attempts: Sequence[Attempt]) -> int | None:

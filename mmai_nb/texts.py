@@ -88,6 +88,16 @@ class Texts:
             self._write_all(0.1 if soon else None)
         self._bound()
 
+    def put_by(self, exchange: Exchange) -> None:
+        """Write what a call has so far, in case its process is killed; `keep` replaces it.
+
+        What cannot be written at once is let be: in memory it would not outlive the process, and
+        `keep` tells of the trouble.
+        """
+        if self.ledger.path is not None and not self._ailing:
+            with suppress(*TROUBLES):
+                self.ledger.change(partial(exchanges.put_by, exchange=exchange), 0.1)
+
     @property
     def waiting(self) -> list[Exchange]:
         """The exchanges that are in memory only."""

@@ -12,6 +12,7 @@ from .keeping import Parse, question_of
 from .purse import Purse
 from .recording import Recorder
 from .records import Checked, Completion, OnText, Request, Route
+from .remembering import Ended
 from .replaying import Hindrance
 from .settings import Settings
 
@@ -52,6 +53,20 @@ class Walk:
     def reads_cache(self) -> bool:
         """Whether a kept answer will do."""
         return self.request.cache and not self.request.refresh
+
+    def ended(self, completion: Completion | None, error: BaseException | None = None) -> Ended:
+        """The call as it stands with this answer, or with this failure."""
+        return Ended(
+            call_id=self.recorder.call_id,
+            request=self.request,
+            route=self.route,
+            attempts=self.recorder.attempts,
+            errors=self.recorder.errors,
+            completion=completion,
+            error=error,
+            cached=self.cached,
+            session=self.recorder.session,
+        )
 
 
 @dataclass

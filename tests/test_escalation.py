@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +23,7 @@ from mmai_nb import assessing, checks
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import (
+    LedgerWarning,
     MmaiError,
     OfflineError,
     RateLimitError,
@@ -314,6 +322,132 @@ def test_the_history_keeps_the_answer_that_stands_with_all_it_cost(build):
         ("medium", RIGHT, "ok"),
     ]
     assert kept[1]["cost_usd"] == pytest.approx(usd_of("small", "medium"))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mmai_nb.caching import AnswerCache
+from mmai_nb.engine import Engine
+from mmai_nb.ledger import Ledger
+from test_escalation import PAIR, TIERS, WRONG, ByModel, settings_of
+
+class Deadly(ByModel):
+    def __call__(self, request, spec, on_text):
+        if spec.name == sys.argv[2]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(request, spec, on_text)
+
+folder, check = Path(sys.argv[1]), eval(sys.argv[3])
+engine = Engine(
+    settings_of(PAIR if check == "agree" else TIERS),
+    call=Deadly(small=WRONG if check is True else "3 × 17 = 51", medium="3 × 17 = 42"),
+    ledger=Ledger(folder / "ledger.sqlite3"),
+    cache=AnswerCache(folder / "cache"),
+)
+engine.ask("What is 3 * 17?", check=check, tier="simple")
+"""
+
+
+def killed_while_asking(folder: Path, model: str, check: bool | str = True) -> None:
+    """A process of its own that asked with a check, and was killed while it asked the model."""
+    roots = [str(Path(checks.__file__).parents[2]), str(Path(__file__).parent)]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(folder), model, repr(check)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(roots)},
+    )
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+@pytest.mark.parametrize(
+    ("model", "check", "paid", "answer"),
+    [
+        ("medium", True, ["small"], WRONG),
+        ("large", True, ["small", "medium"], "3 × 17 = 42"),
+        ("other", "agree", ["small"], RIGHT),
+    ],
+    ids=["one tier up", "two tiers up", "second opinion"],
+)
+def test_a_process_killed_while_it_asks_on_leaves_its_answer_in_the_history(
+    build, tmp_path, model, check, paid, answer
+):
+    killed_while_asking(tmp_path, model, check)
+    engine = build(large=RIGHT)
+    (kept,) = engine.history("What is").to_dict("records")
+    assert (kept["model"], kept["answer"], kept["status"]) == (paid[-1], answer, "ok")
+    assert kept["cost_usd"] == pytest.approx(usd_of(*paid))
+    assert (kept["input_tokens"], kept["asked"]) == (USAGE.input_tokens, 1)
+    assert kept["cache_key"] in engine.costs()["cache_key"].tolist()
+    assert engine.costs()["status"].tolist() == [*["ok"] * len(paid), "unknown"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_after_a_killed_escalation_the_cheap_answer_is_not_paid_again(build, tmp_path):
+    killed_while_asking(tmp_path, "medium")
+    engine = build()
+    assert engine.ask("What is 3 * 17?", check=True) == RIGHT
+    assert asked(engine) == ["medium"]
+    assert engine.history()["answer"].tolist() == [WRONG, RIGHT]
+    engine.ask("What is 3 * 17?", check=True)
+    assert asked(engine) == ["medium"]
+    assert engine.history()["asked"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("log_text", [True, False])
+def test_what_is_put_by_is_there_while_the_stronger_model_is_asked(build, log_text):
+    seen = []
+    engine = build(settings_of(log_text=log_text))
+    told = engine._call.by_model["medium"]
+
+    class Looks(list):
+        def __getitem__(self, place):
+            seen.extend(engine.history()["answer"])
+            return told[place]
+
+    engine._call.by_model["medium"] = Looks(told)
+    assert engine.ask("What is 3 * 17?", check=True) == RIGHT
+    assert seen == [WRONG] * log_text
+    assert engine.history()["answer"].tolist() == [RIGHT] * log_text
+
+
+@pytest.mark.parametrize("plays", [{}, {"large": CUT, "medium": CUT}, {"medium": "3 × 17 = 42"}])
+def test_an_escalation_that_ends_is_one_exchange_that_can_be_found(build, plays):
+    engine = build(**plays)
+    answer = engine.ask("What is 3 * 17?", check=True, cache=False)
+    (kept,) = engine.history("17").to_dict("records")
+    assert (kept["answer"], kept["model"]) == (answer, answer.model)
+    assert kept["cost_usd"] == pytest.approx(usd_of(*asked(engine)[: len(answer.checks)]))
+
+
+def test_a_cheap_answer_that_the_history_has_is_not_put_by_a_second_time(build):
+    engine = build(medium=(CUT, KeyboardInterrupt()), large=CUT)
+    engine.ask("What is 3 * 17?", check=True)
+    with pytest.raises(KeyboardInterrupt):
+        engine.ask("What is 3 * 17?", check=True, refresh=True)
+    kept = engine.history()
+    assert (kept["answer"].tolist(), kept["asked"].tolist()) == ([WRONG], [2])
+
+
+def test_the_facts_of_an_answer_that_was_kept_are_those_of_its_own_model(build):
+    engine = build(medium=CUT, large=CUT)
+    engine.ask("What is 3 * 17?", check=True)
+    (kept,) = engine.history().to_dict("records")
+    assert (kept["model"], kept["tier"], kept["input_tokens"]) == ("small", "simple", 1_000)
+
+
+def test_a_ledger_that_is_locked_for_long_costs_no_answer_to_put_by(build, tmp_path):
+    engine = build()
+    engine.ask("hi")
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.warns(LedgerWarning):
+            assert engine.ask("What is 3 * 17?", check=True) == RIGHT
+        other.execute("ROLLBACK")
+    engine.ask("hi")
+    assert sorted(engine.history()["answer"]) == sorted([WRONG, RIGHT])
 
 
 def test_an_interrupt_keeps_the_cheap_answer(build):
