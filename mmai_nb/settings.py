@@ -2,7 +2,7 @@
 
 Sources, later wins: presets for the providers whose key is at hand, the user's file, the project's
 file, MMAI_* variables, IPython's configuration, `change_settings`. What valid settings are stands
-in specs.py.
+in specs.
 """
 
 from __future__ import annotations
