@@ -9,7 +9,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     8  escalation
     7  walk
     6  resources replaying
-    5  client recording remembering transfer assessing votes
+    5  client recording remembering transfer assessing votes in_force
     4  saving comparison fallback purse keeping options routing offline texts wire
     4  planning thresholds learned fitting
     3  pricing settings side_by_side ledger calibration
