@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
 import tracemalloc
 from contextlib import closing
@@ -195,7 +196,6 @@ def test_parquet_without_pyarrow_is_one_line_that_names_it(target, monkeypatch):
 
 
 def test_a_parquet_file_comes_back_as_it_was(target, monkeypatch):
-    pytest.importorskip("pyarrow")
     path = target.with_suffix(".PARQUET")
     ledger = kept([*rows(3), attempt("x", tag="=1", ts=NOON + 9)])
     in_one = tables.pieces
@@ -206,6 +206,51 @@ def test_a_parquet_file_comes_back_as_it_was(target, monkeypatch):
     assert found["tag"].tolist()[-1] == "=1"
     pd.testing.assert_frame_equal(found, frame, check_dtype=False)
     assert found.dtypes.astype(str)["input_tokens"] == "Int64"
+
+
+def test_a_parquet_file_without_rows_has_all_columns_and_kinds(target):
+    path = target.with_suffix(".parquet")
+    assert kept(rows(2)).export(path, tag="nobody's") == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(path), kept([]).frame())
+    assert path.stat().st_mode & 0o777 == 0o600 or os.name == "nt"
+
+
+WITHOUT = """
+import sys
+sys.modules["pyarrow"] = None  # before pandas comes, as where it is not installed
+import pandas as pd
+from test_exporting import kept, rows
+from mmai_nb import charts
+from mmai_nb.commands.stats import Stats
+from mmai_nb.errors import OptionError
+ledger = kept(rows(3))
+frame = ledger.frame()
+assert frame["call_id"].dtype.storage == "python"
+assert frame["request_model"].str.fullmatch("m").all()
+assert ledger.export("costs.csv") == len(pd.read_csv("costs.csv")) == 3
+assert ledger.summary("model")["calls"].sum() == 3
+assert "calls    3" in repr(Stats(ledger, ["model"], "all"))
+charts.cost_by(ledger.summary("model")).savefig("cost.png")
+try:
+    ledger.export("costs.parquet")
+except OptionError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_all_but_parquet_works_where_pyarrow_is_not_installed(tmp_path):
+    roots = [str(Path(tables.__file__).parents[1]), str(Path(__file__).parent)]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(roots)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert "pip install pyarrow" in done.stdout
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["cost.png", "costs.csv"]
 
 
 def test_a_long_export_needs_no_more_memory_than_a_short_one(target, tmp_path, monkeypatch):

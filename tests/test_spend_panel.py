@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 
@@ -208,6 +209,21 @@ def test_the_table_goes_into_a_csv_file(panel, tmp_path):
     button(panel, "CSV").click()
     assert "the table is in mine.csv" in panel._told.value
     assert pd.read_csv(tmp_path / "mine.csv").cost_usd.tolist() == [3.0, 1.0]
+
+
+def test_the_table_goes_into_a_parquet_file(panel, tmp_path):
+    button(panel, "Parquet").click()
+    assert "the table is in spend.parquet" in panel._told.value
+    found = pd.read_parquet(tmp_path / "spend.parquet")
+    assert found.cost_usd.tolist() == [3.0, 1.0]
+    assert found.model.tolist() == ["large", "small"]
+
+
+def test_without_pyarrow_the_panel_says_what_to_install(panel, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    button(panel, "Parquet").click()
+    assert "pip install pyarrow" in panel._told.value
+    assert not (tmp_path / "spend.parquet").exists()
 
 
 def test_the_chart_goes_into_a_png_file(panel, tmp_path):
