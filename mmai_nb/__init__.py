@@ -18,7 +18,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
     1  discovery call_log opening word_index exporting signals dial store
     0  cancel verdicts errors records markup redaction files schema frames values providers
-    0  sources drafts envfile vaults words vocabulary pacing fitted outputs
+    0  amounts sources drafts envfile vaults words vocabulary pacing fitted outputs
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else

@@ -6,7 +6,6 @@ The MIME protocol is duck-typed: nothing of IPython is imported here.
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Collection, Sequence
@@ -14,10 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from . import markup
+from .amounts import counted, format_age, format_duration, format_usd
 from .records import NANO, Attempt, Checked, Completion, Cost, Route, Usage
 from .redaction import redact
 
-__all__ = ["Answer", "format_usd", "render", "row_of"]
+__all__ = ["Answer", "render", "row_of"]
 
 Bundle = dict[str, Any]
 
@@ -239,7 +239,7 @@ class Answer(str):
         parts += _token_words(self.usage)
         parts += self._money_words()
         if not self.cache_hit and self.duration_s > 0:
-            parts.append(_duration(self.duration_s))
+            parts.append(format_duration(self.duration_s))
         return parts
 
     def _check_words(self) -> list[str]:
@@ -264,7 +264,7 @@ class Answer(str):
             free = all(c.cost.source == "free" for c in paid)
             words.append("free" if free else format_usd(self.cost_usd))
         if self.cache_hit:
-            cached = f"cached {_age(time.time() - self._facts.completion.created)}"
+            cached = f"cached {format_age(time.time() - self._facts.completion.created)}"
             if self.saved_usd:
                 pretend = "a pretend " if self.simulated else ""
                 cached += f", saved {pretend}{format_usd(self.saved_usd)}"
@@ -420,19 +420,6 @@ def _reasoning_html(reasoning: str) -> str:
     )
 
 
-def format_usd(usd: float | None) -> str:
-    """US dollars for readers: `$1.23`, `$0.0123`, `$0.000071`; "price unknown" for None and NaN."""
-    if usd is None or math.isnan(usd):
-        return "price unknown"
-    sign, amount = ("-" if usd < 0 else ""), abs(usd)
-    if amount == 0 or amount >= 0.9995:
-        return f"{sign}${amount:,.2f}"
-    digits = 3 if amount >= 0.00995 else 2
-    places = digits - 1 - math.floor(math.log10(amount))
-    whole, _, cents = f"{amount:.{places}f}".partition(".")
-    return f"{sign}${whole}.{cents.rstrip('0'):0<2}"
-
-
 def _tier_words(route: Route) -> list[str]:
     if route.tier is None:
         return []
@@ -478,25 +465,9 @@ def _failure_words(attempts: tuple[Attempt, ...], row: Attempt | None) -> list[s
         return []
     kinds = list(dict.fromkeys(filter(None, map(_error_words, failed))))[:3]
     why = f" ({', '.join(kinds)})" if kinds else ""
-    return [f"after {len(failed)} failed attempt{'s' if len(failed) > 1 else ''}{why}"]
+    return [f"after {counted(len(failed), 'failed attempt')}{why}"]
 
 
 def _error_words(error_type: str) -> str:
     """`RateLimitError` as "rate limit"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", error_type.removesuffix("Error")).lower()
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 0.0995:
-        return f"{max(1, round(seconds * 1000))} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _age(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size):,} {unit} ago"
-    return "just now"

@@ -10,7 +10,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from .answer import format_usd
+from .amounts import format_usd
 from .calibration import Calibration, Figures, logistic, logit
 from .complexity import fitted_weights
 from .errors import OptionError

@@ -17,7 +17,7 @@ from functools import cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from .answer import format_usd
+from .amounts import format_usd
 from .markup import clean_text
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import cancel
-from .answer import Answer, format_usd
+from .amounts import format_usd
+from .answer import Answer
 from .errors import OptionError
 from .outputs import can_replace, publisher
 from .pacing import DEAD_FRONT_END

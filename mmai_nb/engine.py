@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .answer import Answer, format_usd
+from .amounts import format_usd
+from .answer import Answer
 from .caching import AnswerCache, NotStored
 from .comparison import Comparison
 from .errors import ChainExhaustedError, MmaiError, OptionError, SchemaMismatchError

@@ -328,7 +328,7 @@ def _command_on_a_cell(word: str | None) -> str:
 
 def _details(answer: Answer) -> str:
     """What `-v` adds: why this model, and every attempt."""
-    from .answer import format_usd
+    from .amounts import format_usd
     from .records import NANO
 
     lines = [f"why: {reason}" for reason in answer.route.reasons]

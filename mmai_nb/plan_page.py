@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from .answer import format_usd
+from .amounts import format_usd
 from .dial import turn_said
 from .markup import clean_text, inert_html
 from .records import Choice, Estimate, Route

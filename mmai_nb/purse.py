@@ -16,7 +16,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
 from . import cancel
-from .answer import format_usd
+from .amounts import format_usd
 from .budgets import (
     LEVELS,
     STEP_DOWN,

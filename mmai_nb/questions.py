@@ -13,11 +13,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeGuard
 
 from .files.private import private_folder, read_json, write_json
 from .files.tidying import items
 
-__all__ = ["Questions"]
+__all__ = ["Questions", "is_key"]
 
 MOST_KEYS = 8
 """Answers to one question that are remembered, each of another model or endpoint."""
@@ -51,7 +52,7 @@ class Questions:
         with suppress(OSError, ValueError):
             found = read_json(self._path(question)).get("keys")
             if isinstance(found, list):
-                return tuple(key for key in found if isinstance(key, str) and _HASH.fullmatch(key))
+                return tuple(key for key in found if is_key(key))
         return ()
 
     def note(self, question: str, key: str, *, latest: bool = True) -> None:
@@ -106,6 +107,11 @@ class Questions:
                 os.unlink(item.path)
 
     def _path(self, question: object) -> str:
-        if not (isinstance(question, str) and _HASH.fullmatch(question)):
+        if not is_key(question):
             raise ValueError("no hash")
         return str(Path(self._folder, question[:2], question[2:] + _ENDING))
+
+
+def is_key(value: object) -> TypeGuard[str]:
+    """Whether it is what a question and an answer are kept under: 64 hex digits."""
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None

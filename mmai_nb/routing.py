@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from .answer import format_usd
+from .amounts import format_usd
 from .budgets import STEP_DOWN
 from .complexity import score
 from .dial import tier_at

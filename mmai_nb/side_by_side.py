@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answer import render
-from .markup import clean_text, escape_markdown, inert_html
+from .markup import clean_text, escape_markdown, inert_html, without_blank_lines
 
 __all__ = ["Cell", "Difference", "card", "side_by_side"]
 
@@ -145,7 +145,7 @@ class Difference:
         return {
             "text/plain": f"{head}\n\n{plain}",
             "text/html": f'<div style="{_SOFT}">{inert_html(head)}</div><div class="mmai-diff" '
-            f'style="{_CODE}">{_no_blank(marked)}</div>',
+            f'style="{_CODE}">{without_blank_lines(marked)}</div>',
         }
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -180,8 +180,3 @@ def _html_change(old: str, new: str) -> str:
     gone = f'<del style="{_GONE}">{inert_html(old)}</del>' if old else ""
     come = f'<ins style="{_NEW}; text-decoration: none">{inert_html(new)}</ins>' if new else ""
     return gone + come
-
-
-def _no_blank(html: str) -> str:
-    """Without blank lines, at which Markdown would take up again within HTML."""
-    return re.sub(r"\n(?=[ \t]*\n)", "&#10;", html)

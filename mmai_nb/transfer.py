@@ -18,7 +18,6 @@ import gzip
 import io
 import json
 import os
-import re
 import stat
 import time
 import zlib
@@ -34,6 +33,7 @@ from .files.private import write_private
 from .keeping import entry_of, key_of, may_be_kept, read_entry
 from .offline import DEMO_URL
 from .providers import checked_url
+from .questions import is_key
 from .records import NANO, Completion, Usage
 from .redaction import find_secret
 from .values import checked_name, one_line, shown
@@ -48,7 +48,6 @@ LINE_BYTES = 32 * 2**20
 MOST_ANSWERS = 100_000
 
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
-_HASH = re.compile(r"[0-9a-f]{64}")
 _MOST_TOKENS, _MOST_USD, _MOST_SECONDS = 10**9, 10_000, 10**6
 
 
@@ -290,7 +289,7 @@ def _checked(record: Any) -> tuple[str, str, Completion]:
     if not (isinstance(record, dict) and set(record) == {"key", "question", "answer"}):
         raise ValueError("malformed")
     key, question = record["key"], record["question"]
-    if not all(isinstance(part, str) and _HASH.fullmatch(part) for part in (key, question)):
+    if not (is_key(key) and is_key(question)):
         raise ValueError("malformed")
     try:
         completion = Completion.from_json(record["answer"])

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import mmai_nb.answer as answers
-from mmai_nb.answer import Answer, format_usd, render
+from mmai_nb.amounts import format_usd
+from mmai_nb.answer import Answer, render
 from mmai_nb.markup import CODE
 from mmai_nb.records import Attempt, Completion, Complexity, Cost, Route, Usage
 

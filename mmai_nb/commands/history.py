@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..answer import format_usd, render
+from ..amounts import counted, format_usd
+from ..answer import render
 from ..engine import Engine
 from ..errors import OptionError
 from ..markup import PRE_WRAP, clean_text, escape_lines, fenced
@@ -276,17 +277,19 @@ def _announced(found: DataFrame, cached: int, with_cache: bool) -> str:
     lines = _entries(rows[-3:], ())
     if len(rows) > 3:
         lines.insert(0, f"{len(rows) - 3:,} more, and")
-    lines.append(f"{_exchanges(len(rows))} would be deleted for good; add --yes to do it")
+    lines.append(f"{counted(len(rows), 'exchange')} would be deleted for good; add --yes to do it")
     if cached:
         what = "go too" if with_cache else "stay, text and all; --cache takes them out"
-        lines.append(f"{_answers(cached)} in the cache would {what}")
+        lines.append(f"{counted(cached, 'answer')} in the cache would {what}")
     return "\n".join(lines)
 
 
 def _told(engine: Engine, deleted: Deleted, cached: int, with_cache: bool) -> str:
-    lines = [f"{_exchanges(deleted.exchanges)} deleted"]
+    lines = [f"{counted(deleted.exchanges, 'exchange')} deleted"]
     if cached:
-        lines.append(f"{_answers(cached)} {'went from' if with_cache else 'stayed in'} the cache")
+        lines.append(
+            f"{counted(cached, 'answer')} {'went from' if with_cache else 'stayed in'} the cache"
+        )
     if not deleted.wiped:
         lines.append(
             "traces of them are on the disk still, since another kernel is at work: they go with "
@@ -295,14 +298,6 @@ def _told(engine: Engine, deleted: Deleted, cached: int, with_cache: bool) -> st
     if engine.settings.log_file is not None:
         lines.append(f"the log file keeps its lines: {engine.settings.log_file}")
     return "\n".join(lines)
-
-
-def _exchanges(n: int) -> str:
-    return f"{n:,} exchange{'' if n == 1 else 's'}"
-
-
-def _answers(n: int) -> str:
-    return f"{n:,} answer{'' if n == 1 else 's'}"
 
 
 _HELP = """\

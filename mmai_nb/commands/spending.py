@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..amounts import counted
 from ..engine import Engine
 from ..errors import OptionError
 from ..selection import is_period
@@ -111,7 +112,7 @@ def _exported(engine: Engine, name: str, since: str | None, force: bool) -> Page
     rows = engine.export_costs(name, since=since, force=force)
     path = Path(name).expanduser().absolute()
     size = path.stat().st_size / 1e6
-    return Page(f"{rows:,} row{'' if rows == 1 else 's'}, {size:,.1f} MB, written to {path}")
+    return Page(f"{counted(rows, 'row')}, {size:,.1f} MB, written to {path}")
 
 
 def _words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from ..answer import format_usd
+from ..amounts import counted, format_usd
 from ..engine import Engine
 from ..selection import is_period
 from ..sums import GROUPS
@@ -92,7 +92,7 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
     share = "" if math.isnan(cached) else f", {_percent(cached)} of the answers from the cache"
     yield f"calls    {row['calls']:,} ({period}){share}"
     each = "" if math.isnan(per_call) else f", {format_usd(per_call)} a call"
-    more = f", and {_count(unknown, 'attempt')} of unknown price" if unknown else ""
+    more = f", and {counted(unknown, 'attempt')} of unknown price" if unknown else ""
     yield f"cost     {_money([row['cost_usd']])}{each}{more}"
     by_cache, by_routing = (
         _money([row["saved_by_cache_usd"]]),
@@ -100,7 +100,7 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
     )
     yield f"saved    {by_cache} by the cache, {by_routing} by routing"
     failed, fell = _percent(row["error_rate"]), _percent(row["fallback_rate"])
-    attempts = _count(row["attempts"], "attempt")
+    attempts = counted(row["attempts"], "attempt")
     yield f"trouble  {failed} of {attempts} failed, {fell} of the calls fell back"
     if row["escalation_rate"] > 0 or row["check_cost_usd"] > 0:
         up, cost = _percent(row["escalation_rate"]), _money([row["check_cost_usd"]])
@@ -111,10 +111,6 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
         f"tokens   {row['input_tokens']:,} in ({row['cache_read_tokens']:,} cached by providers), "
         f"{row['output_tokens']:,} out ({row['reasoning_tokens']:,} reasoning)"
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _words(period: str) -> str:

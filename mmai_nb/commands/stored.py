@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..answer import format_usd
+from ..amounts import counted, format_usd
 from ..engine import Engine
 from ..errors import OptionError
 from ..shelf import (
@@ -87,9 +87,9 @@ def _run(engine: Engine, name: str, verb: _Verb, words: Sequence[str]) -> Page:
         older = options.get("--older")
         seconds = None if older is None else _seconds(older)
         gone = clear_kept(engine.cache, model=options.get("--model"), older_than=seconds)
-        return Page(f"{_count(gone, 'kept answer')} removed")
+        return Page(f"{counted(gone, 'kept answer')} removed")
     if name == "trim":
-        return Page(f"{_count(engine.cache.trim(), 'kept answer')} removed")
+        return Page(f"{counted(engine.cache.trim(), 'kept answer')} removed")
     if name == "forget":
         forget_answer(engine.cache, engine.last())
         return Page("the last answer is forgotten: the same question is asked anew")
@@ -148,10 +148,6 @@ def _seconds(age: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def _size(size: float) -> str:
     for least, unit in ((1e9, "GB"), (1e6, "MB")):
         if size >= least:
@@ -164,7 +160,7 @@ def _size(size: float) -> str:
 
 def _exported(done: Exported) -> Page:
     lines = [
-        f"{_count(done.count, 'answer')} exported to {done.path} "
+        f"{counted(done.count, 'answer')} exported to {done.path} "
         f"({_size(done.path.stat().st_size)}): no prompts, but the endpoints' addresses"
     ]
     if done.gone:
@@ -175,7 +171,7 @@ def _exported(done: Exported) -> Page:
 
 
 def _imported(done: Imported) -> Page:
-    lines = [f"{_count(done.came, 'answer')} imported from {done.path}"]
+    lines = [f"{counted(done.came, 'answer')} imported from {done.path}"]
     if done.known:
         lines.append(f"{done.known:,} here already")
     lines += [f"{number:,} refused: {reason}" for reason, number in done.refused.items()]
@@ -228,7 +224,7 @@ _NOTHING = Use(0, None, 0.0, False)
 
 def _rate(use: Use) -> str:
     rate = "no answers" if use.rate is None else f"{use.rate:.0%}"
-    return f"{rate} of {_count(use.calls, 'call')}" if use.calls else "no calls"
+    return f"{rate} of {counted(use.calls, 'call')}" if use.calls else "no calls"
 
 
 def _saved(use: Use) -> str:
@@ -256,7 +252,7 @@ def _table(kept: Kept) -> list[str]:
         for row in rows
     ]
     if len(names) > MOST_ROWS:
-        lines.append(f"and {_count(len(names) - MOST_ROWS, 'more model')}")
+        lines.append(f"and {counted(len(names) - MOST_ROWS, 'more model')}")
     if kept.count > MOST_READ:
         lines.append(f"answers by model: of the {MOST_READ:,} used last")
     return ["", *lines]

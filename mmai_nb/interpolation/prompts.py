@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..amounts import counted
 from ..errors import PromptError
 from ..markup import clean_text
 
@@ -49,7 +50,7 @@ def removal_note(removed: int) -> tuple[str, ...]:
     """What to say of so many characters that were taken out; () of none."""
     if not removed:
         return ()
-    return (f"removed {removed:,} control character{'s' if removed > 1 else ''}",)
+    return (f"removed {counted(removed, 'control character')}",)
 
 
 def refuse_blank(text: str) -> None:

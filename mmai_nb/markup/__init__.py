@@ -20,6 +20,7 @@ from .escaping import (
     fenced,
     inert_html,
     short,
+    without_blank_lines,
 )
 from .extraction import close_open_fence, extract_code, extract_json, runnable_code
 from .html_writer import to_html
@@ -41,4 +42,5 @@ __all__ = [
     "short",
     "to_html",
     "to_safe_markdown",
+    "without_blank_lines",
 ]

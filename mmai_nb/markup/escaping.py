@@ -16,6 +16,7 @@ __all__ = [
     "inert_html",
     "longest_run",
     "short",
+    "without_blank_lines",
 ]
 
 CODE = '<pre style="overflow-x: auto; word-break: normal"><code style="white-space: pre">'
@@ -48,11 +49,16 @@ def escape(text: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """The text for the inside of a <pre>, without a blank line.
+    """The text for the inside of a <pre>, without a blank line."""
+    return without_blank_lines(escape(text))
+
+
+def without_blank_lines(content: str) -> str:
+    """The HTML of a <pre> with the line breaks before blank lines written out.
 
     At a blank line Markdown takes up again within HTML, as when a notebook is exported to it.
     """
-    return re.sub(r"\n(?=[ \t]*\n)", "&#10;", escape(text))
+    return re.sub(r"\n(?=[ \t]*\n)", "&#10;", content)
 
 
 def inert_html(text: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..answer import format_usd
+from ..amounts import format_usd
 from ..charts import format_seconds
 from ..engine import Engine
 from ..errors import MmaiError

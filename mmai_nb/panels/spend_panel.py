@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import charts
-from ..answer import format_usd
+from ..amounts import format_usd
 from ..engine import Engine
 from ..errors import MmaiError
 from ..pacing import PACE, size_of

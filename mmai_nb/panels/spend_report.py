@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .. import charts
-from ..answer import format_usd
+from ..amounts import format_usd
 from ..budgets import limits_in_force
 from ..ledger import Ledger
 from ..records import NANO

@@ -1,0 +1,46 @@
+"""Amounts in words: how many, what they cost, how long they took.
+
+This module imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["counted", "format_age", "format_duration", "format_usd"]
+
+
+def counted(number: int, what: str) -> str:
+    """So many of what is counted: `1 answer`, `2,500 answers`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def format_usd(usd: float | None) -> str:
+    """US dollars for readers: `$1.23`, `$0.0123`, `$0.000071`; "price unknown" for None and NaN."""
+    if usd is None or math.isnan(usd):
+        return "price unknown"
+    sign, amount = ("-" if usd < 0 else ""), abs(usd)
+    if amount == 0 or amount >= 0.9995:
+        return f"{sign}${amount:,.2f}"
+    digits = 3 if amount >= 0.00995 else 2
+    places = digits - 1 - math.floor(math.log10(amount))
+    whole, _, cents = f"{amount:.{places}f}".partition(".")
+    return f"{sign}${whole}.{cents.rstrip('0'):0<2}"
+
+
+def format_duration(seconds: float) -> str:
+    """A time for readers: `80 ms`, `1.2 s`, `34 s`, `2 min 5 s`."""
+    if seconds < 0.0995:
+        return f"{max(1, round(seconds * 1000))} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def format_age(seconds: float) -> str:
+    """How long ago something was: `just now`, `5 min ago`, `3 d ago`."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size):,} {unit} ago"
+    return "just now"
