@@ -14,7 +14,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     4  planning thresholds learned fitting
     3  pricing settings side_by_side ledger calibration
     2  braces charts checks complexity demo exchanges specs caching reading holds
-    2  price_data plan_page
+    2  price_data plan_page columns
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
     1  discovery call_log opening word_index exporting signals dial store
     0  cancel verdicts errors records markup redaction files schema frames values providers

@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from . import cancel
 from .amounts import format_usd
 from .answer import Answer
+from .columns import KINDS, ORDERS, Column, letters
 from .errors import OptionError
 from .outputs import can_replace, publisher
 from .pacing import DEAD_FRONT_END
@@ -32,8 +32,6 @@ __all__ = ["ORDERS", "Column", "Comparison"]
 Ask = Callable[[str, OnText], Answer]
 """Asks one model, by its name, for the prompt of the comparison."""
 
-State = Literal["waiting", "running", "done", "failed", "stopped"]
-
 MOST_AT_ONCE = 16
 """Models asked at the same time; the others wait for a place."""
 MOST_MODELS = 50
@@ -44,43 +42,6 @@ STOP_SECONDS = 2.0
 
 _order = random.Random()
 """Of our own: a notebook's `random.seed` must not tell who is behind A and B."""
-
-ORDERS = ("asked", "name", "cost", "duration", "first token", "length")
-"""What columns can be sorted by."""
-
-
-@dataclass
-class Column:
-    """One model's part of a comparison.
-
-    Attributes:
-        label: a, b, c …: its name while the models' names are hidden, and in votes.
-        model: the model's name.
-        state: waiting, running, done, failed or stopped.
-        text: what has come so far.
-        answer: the whole answer, once it is there.
-        error: what it failed with.
-        first_token_s: seconds until the first text came, None before, or where it came whole.
-    """
-
-    label: str
-    model: str
-    state: State = "waiting"
-    pieces: list[str] = field(default_factory=list)
-    answer: Answer | None = None
-    error: BaseException | None = None
-    started: float = 0.0
-    first_token_s: float | None = None
-
-    @property
-    def text(self) -> str:
-        """What has come so far."""
-        return "".join(self.pieces) if self.answer is None else self.answer.text
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come."""
-        return self.state in ("done", "failed", "stopped")
 
 
 class Comparison:
@@ -112,7 +73,7 @@ class Comparison:
         if blind:
             _order.shuffle(names)
         self.prompt, self.format, self.blind = prompt, format, blind
-        self.columns = tuple(Column(_label(i), name) for i, name in enumerate(names))
+        self.columns = tuple(Column(letters(i), name) for i, name in enumerate(names))
         self.order = "asked"
         self.verdict: Verdict | None = None
         self.notes: tuple[str, ...] = ()
@@ -131,8 +92,7 @@ class Comparison:
 
         self._stop = threading.Event()
         for column in self.columns if columns is None else columns:
-            column.state, column.answer, column.error = "waiting", None, None
-            column.pieces, column.first_token_s = [], None
+            column.clear()
             work = copy_context().run
             thread = threading.Thread(
                 target=work, args=(self._work, column, self._stop), daemon=True, name="mmai-compare"
@@ -179,11 +139,6 @@ class Comparison:
         return self.wait(tell)
 
     def _work(self, column: Column, stop: threading.Event) -> None:
-        def hear(piece: str) -> None:
-            if column.first_token_s is None:
-                column.first_token_s = time.monotonic() - column.started
-            column.pieces.append(piece)
-
         try:
             with cancel.stops_with(stop):
                 while not self._places.acquire(timeout=SLICE):
@@ -191,7 +146,7 @@ class Comparison:
                 try:
                     cancel.check()
                     column.started, column.state = time.monotonic(), "running"
-                    answer = self._ask(column.model, hear)
+                    answer = self._ask(column.model, column.hear)
                 finally:
                     self._places.release()
         except KeyboardInterrupt as error:
@@ -199,8 +154,7 @@ class Comparison:
         except Exception as error:  # of this column alone: the others go on
             column.error, column.state = error, "failed"
         else:
-            column.first_token_s = _first_token_s(answer)
-            column.answer, column.state = answer, "done"
+            column.take(answer)
 
     @property
     def over(self) -> bool:
@@ -245,8 +199,7 @@ class Comparison:
 
     def ordered(self) -> list[Column]:
         """The columns in the order that was chosen; who has no figure comes last."""
-        figure = _FIGURES[self.order]
-        return sorted(self.columns, key=lambda column: _last_if_none(figure(column)))
+        return sorted(self.columns, key=lambda column: _last_if_none(column.figure(self.order)))
 
     def frame(self) -> DataFrame:
         """A row per model: text, tokens, cost (USD), times (s), cache hit, finish, error, vote.
@@ -256,32 +209,16 @@ class Comparison:
         import pandas as pd
 
         rows = [self._row(column) for column in self.ordered()]
-        return pd.DataFrame(rows, columns=list(_KINDS)).astype(_KINDS)
+        return pd.DataFrame(rows, columns=list(KINDS)).astype(KINDS)
 
     def _row(self, column: Column) -> dict[str, Any]:
-        answer, hidden = column.answer, self.hidden
-        row: dict[str, Any] = dict.fromkeys(_KINDS)
+        row: dict[str, Any] = dict.fromkeys(KINDS)
         row |= {"label": column.label, "model": self.name_of(column), "text": column.text}
-        row["state"] = column.state
-        if column.error is not None:
-            row["error"] = _named(column.error) if not hidden else type(column.error).__name__
+        row["state"], row["error"] = column.state, column.failure(hidden=self.hidden) or None
         if self.verdict is not None:
-            row["vote"] = (
-                {column.model: "won", "tie": "tie", "bad": "bad"}.get(self.verdict.winner, "")
-                if self.verdict.winner in (column.model, *VERDICTS)
-                else "lost"
-            )
-        if answer is not None and not hidden:
-            row |= {
-                "input_tokens": answer.usage.input_tokens,
-                "output_tokens": answer.usage.output_tokens,
-                "cost_usd": answer.cost_usd,
-                "duration_s": answer.duration_s,
-                "first_token_s": column.first_token_s,
-                "cache_hit": answer.cache_hit,
-                "finish_reason": answer.finish_reason,
-            }
-        return row
+            won = "won" if self.verdict.winner == column.model else "lost"
+            row["vote"] = self.verdict.winner if self.verdict.winner in VERDICTS else won
+        return row if self.hidden else row | column.facts()
 
     def _reveal_only_when_allowed(self) -> None:
         if self.hidden:
@@ -408,17 +345,18 @@ class Comparison:
 
     def cell(self, column: Column) -> Cell:
         """What a column shows just now."""
-        answer, error = column.answer, column.error
-        footer, wrong, chips = "", "", self._chips(column)
+        answer, footer, wrong = column.answer, "", ""
         if answer is not None and not self.hidden:
             footer = answer.footer().removeprefix(f"{column.model} · ")
             if column.first_token_s is not None:
                 footer += f" · first token {column.first_token_s:.2f} s"
-        if column.state == "failed" and error is not None:
-            wrong = type(error).__name__ if self.hidden else _named(error)
+        if column.state == "failed":
+            wrong = column.failure(hidden=self.hidden)
         if column.state == "stopped":
             wrong = "stopped: " + ("what came is above" if column.text else "nothing had come")
-        return Cell(self.name_of(column), column.text, footer, wrong, chips, not column.over)
+        return Cell(
+            self.name_of(column), column.text, footer, wrong, self._chips(column), not column.over
+        )
 
     def _chips(self, column: Column) -> tuple[str, ...]:
         """What sets an answer apart from the others."""
@@ -430,9 +368,9 @@ class Comparison:
             return tuple(chips)
         if self.over and not self.hidden:
             for word, order in (("cheapest", "cost"), ("fastest", "duration")):
-                figures = [_FIGURES[order](c) for c in done]
+                figures = [c.figure(order) for c in done]
                 best = None if None in figures else min(figures)
-                if figures.count(best) == 1 and _FIGURES[order](column) == best:
+                if figures.count(best) == 1 and column.figure(order) == best:
                     chips.append(word)
         twin = next((c for c in done if c.answer == column.answer), column)
         return (*chips, f"same as {self.name_of(twin)}") if twin is not column else tuple(chips)
@@ -460,44 +398,8 @@ class Comparison:
         )
 
 
-_KINDS = {
-    "label": "string",
-    "model": "string",
-    "state": "string",
-    "text": "string",
-    "input_tokens": "Int64",
-    "output_tokens": "Int64",
-    "cost_usd": "float64",
-    "duration_s": "float64",
-    "first_token_s": "float64",
-    "cache_hit": "boolean",
-    "finish_reason": "string",
-    "error": "string",
-    "vote": "string",
-}
-
-_FIGURES: dict[str, Callable[[Column], Any]] = {
-    "asked": lambda c: (len(c.label), c.label),
-    "name": lambda c: c.model.casefold(),
-    "cost": lambda c: None if c.answer is None else c.answer.cost_usd,
-    "duration": lambda c: None if c.answer is None else c.answer.duration_s,
-    "first token": lambda c: c.first_token_s,
-    "length": lambda c: None if c.answer is None else -len(c.answer),
-}
-
-
-def _first_token_s(answer: Answer) -> float | None:
-    """Of the request itself; what was seen here includes waiting for a place and a first import."""
-    row = answer.row
-    return None if row is None or row.cache_hit else row.first_token_s
-
-
 def _last_if_none(figure: Any) -> tuple[bool, Any]:
     return (True, 0) if figure is None else (False, figure)
-
-
-def _named(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def _checked(models: Sequence[str]) -> list[str]:
@@ -512,10 +414,3 @@ def _checked(models: Sequence[str]) -> list[str]:
     if twice:
         raise OptionError(one_line(f"{twice[0]!r} stands twice in models: give each once"))
     return names
-
-
-def _label(position: int) -> str:
-    """The letters of a column: a to z, then aa, ab …."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    high, low = divmod(position, 26)
-    return (letters[high - 1] if high else "") + letters[low]
