@@ -10,8 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .amounts import format_usd
 from .answer import Answer
@@ -64,15 +63,11 @@ from .replaying import (
 from .resources import Call, Resources, preference
 from .routing import choose_route, notes_on
 from .settings import ModelSpec, Settings, is_offline
-from .texts import Deleted
 from .tokens import estimate_messages
 from .values import shown, simple
-from .verdicts import Verdict, read_verdicts, win_rates
+from .verdicts import Verdict
 from .votes import COMPARE, facts_of
 from .walk import Walk
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 __all__ = ["Engine", "default_engine", "made_engine"]
 
@@ -210,11 +205,6 @@ class Engine(Resources):
     def is_resting(self, spec: ModelSpec) -> bool:
         """Whether the model is left out for a while, after failures."""
         return bool(self.breakers) and self.breakers.is_open(_breaker_key(self.settings, spec))
-
-    def win_rates(self) -> DataFrame:
-        """How the models fared in the user's votes on comparisons; see `verdicts.win_rates`."""
-        votes = self.ledger.votes(COMPARE)
-        return win_rates(read_verdicts(data for _, _, _, data in votes))
 
     def route(self, request: Request) -> Plan:
         """What would happen to the request, with tokens and cost estimated; nothing is sent."""
@@ -471,49 +461,6 @@ class Engine(Resources):
     def _remember(self, answer: Answer) -> Answer:
         self._last = answer
         return answer
-
-    # -- looking back
-
-    def costs(self, **options: Any) -> DataFrame:
-        """One row per attempt; see `Ledger.frame`."""
-        return self.ledger.frame(**options)
-
-    def export_costs(self, path: str | Path, **options: Any) -> int:
-        """Write the rows to a CSV or Parquet file; see `Ledger.export`."""
-        return self.ledger.export(path, **options)
-
-    def summary(self, by: str | Sequence[str] | None = "model", **options: Any) -> DataFrame:
-        """Calls, tokens, cost, rates and latency by column; see `Ledger.summary`."""
-        return self.ledger.summary(by, **options)
-
-    def history(self, words: str | None = None, **options: Any) -> DataFrame:
-        """Prompts and answers; see `Texts.frame`."""
-        return self.texts.frame(words, **options)
-
-    def delete_history(self, found: DataFrame, *, cache: bool = False) -> Deleted:
-        """Delete exchanges for good, as far as the history goes.
-
-        Args:
-            found: which: what `history` gave, or some rows of it.
-            cache: also remove their answers from the cache, which holds the answer's text too.
-
-        Raises:
-            MmaiError: the ledger cannot be written to just now; nothing is deleted.
-        """
-        deleted = self.texts.delete(found)
-        for key in deleted.cache_keys if cache else ():
-            self.cache.forget(key)
-        if self._is_last(set(found["call_id"]), set(deleted.cache_keys)):
-            self.turn = None  # else a vote would keep the numbers of its words again
-        return deleted
-
-    def _is_last(self, calls: Collection[str], keys: Collection[str]) -> bool:
-        """Whether the last question is one of these calls, or its answer is kept under a key."""
-        if self.turn is None:
-            return False
-        answer, call = self.last(), self.turn.call_id
-        row = answer.row if answer is not None and answer.call_id == call else None
-        return call in calls or (row is not None and row.cache_key in keys)
 
 
 _default: Engine | None = None

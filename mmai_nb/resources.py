@@ -1,10 +1,13 @@
-"""What the engine stands on: ledger, cache, client and lessons, each opened at its first use."""
+"""What the engine stands on and looks back to: ledger, cache, client, lessons.
+
+Each is opened at its first use.
+"""
 
 from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -30,8 +33,10 @@ from .recording import fingerprint, notebook_name
 from .records import Alert, Completion, OnText, Request
 from .remembering import Turn
 from .settings import CacheSettings, ModelSpec, Settings, is_found, is_offline
-from .texts import Texts
+from .texts import Deleted, Texts
 from .thresholds import Thresholds
+from .verdicts import read_verdicts, win_rates
+from .votes import COMPARE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -286,6 +291,54 @@ class Resources(InForce):
         if dial.share is None:  # no scores to go by
             return (), ""
         return dial.bounds, dial.said(settings.tiers[-1].name)
+
+    # -- looking back
+
+    def costs(self, **options: Any) -> DataFrame:
+        """One row per attempt; see `Ledger.frame`."""
+        return self.ledger.frame(**options)
+
+    def export_costs(self, path: str | Path, **options: Any) -> int:
+        """Write the rows to a CSV or Parquet file; see `Ledger.export`."""
+        return self.ledger.export(path, **options)
+
+    def summary(self, by: str | Sequence[str] | None = "model", **options: Any) -> DataFrame:
+        """Calls, tokens, cost, rates and latency by column; see `Ledger.summary`."""
+        return self.ledger.summary(by, **options)
+
+    def history(self, words: str | None = None, **options: Any) -> DataFrame:
+        """Prompts and answers; see `Texts.frame`."""
+        return self.texts.frame(words, **options)
+
+    def delete_history(self, found: DataFrame, *, cache: bool = False) -> Deleted:
+        """Delete exchanges for good, as far as the history goes.
+
+        Args:
+            found: which: what `history` gave, or some rows of it.
+            cache: also remove their answers from the cache, which holds the answer's text too.
+
+        Raises:
+            MmaiError: the ledger cannot be written to just now; nothing is deleted.
+        """
+        deleted = self.texts.delete(found)
+        for key in deleted.cache_keys if cache else ():
+            self.cache.forget(key)
+        if self._is_last(set(found["call_id"]), set(deleted.cache_keys)):
+            self.turn = None  # else a vote would keep the numbers of its words again
+        return deleted
+
+    def _is_last(self, calls: Collection[str], keys: Collection[str]) -> bool:
+        """Whether the last question is one of these calls, or its answer is kept under a key."""
+        if self.turn is None:
+            return False
+        answer, call = self.last(), self.turn.call_id
+        row = answer.row if answer is not None and answer.call_id == call else None
+        return call in calls or (row is not None and row.cache_key in keys)
+
+    def win_rates(self) -> DataFrame:
+        """How the models fared in the user's votes on comparisons; see `verdicts.win_rates`."""
+        votes = self.ledger.votes(COMPARE)
+        return win_rates(read_verdicts(data for _, _, _, data in votes))
 
 
 def _opened(cache: CacheSettings) -> AnswerCache:
