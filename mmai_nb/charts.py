@@ -14,11 +14,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from .amounts import format_usd
-from .markup import clean_text
+from .lettering import money_axis, shown_names, to_the_letter
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +42,6 @@ INK, SOFT = "#222222", "#5f5f5f"
 MOST_GROUPS = len(PALETTE)
 """Groups with a colour of their own; the rest are one group, "others"."""
 MOST_BARS = 20
-LONGEST_NAME = 28
 EMPTY = "No calls yet"
 SIZE = (7.2, 3.4)
 """Inches."""
@@ -63,7 +61,7 @@ def spend_over_time(frame: DataFrame, by: str = "model", step: str = "day") -> F
         return _empty(figure, axes)
     width = _width(table.index)
     bottom = [0.0] * len(table)
-    labels = _names(table.columns)
+    labels = shown_names(table.columns)
     for name, label, colour in zip(table.columns, labels, _colours(table.columns), strict=True):
         heights = table[name].fillna(0.0).tolist()
         axes.bar(
@@ -77,7 +75,7 @@ def spend_over_time(frame: DataFrame, by: str = "model", step: str = "day") -> F
             label=f"\u200b{label}",  # a label that begins with _ would be left out
         )
         bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
-    _money_axis(axes.yaxis, max(bottom))
+    money_axis(axes.yaxis)
     axes.set_ylim(0, (max(bottom) or 1.0) * 1.08)
     _time_axis(axes, table.index)
     _legend(figure, axes)
@@ -87,7 +85,7 @@ def spend_over_time(frame: DataFrame, by: str = "model", step: str = "day") -> F
 
 def cost_by(frame: DataFrame, by: str = "model") -> Figure:
     """Cost in USD by group, the dearest on top, each with its figure."""
-    return _bars(frame, by, "cost_usd", f"Cost by {by}", format_usd, _money_axis)
+    return _bars(frame, by, "cost_usd", f"Cost by {by}", format_usd)
 
 
 def tokens_by(frame: DataFrame, by: str = "model") -> Figure:
@@ -133,7 +131,7 @@ def savings(frame: DataFrame, step: str = "day") -> Figure:
     if not tables or not len(tables[0][0]):
         return _empty(figure, axes)
     index = tables[0][0].index
-    width, most, least = _width(index), 0.0, 0.0
+    width = _width(index)
     for place, (table, label, colour) in enumerate(tables):
         values = table.iloc[:, 0].fillna(0.0).tolist()
         share = width / len(tables)
@@ -145,8 +143,7 @@ def savings(frame: DataFrame, step: str = "day") -> Figure:
             color=colour,
             label=label,
         )
-        most, least = max(most, *values), min(least, *values)
-    _money_axis(axes.yaxis, max(most, -least))
+    money_axis(axes.yaxis)
     axes.axhline(0, color=SOFT, linewidth=0.8)
     _time_axis(axes, index)
     _legend(figure, axes)
@@ -171,6 +168,7 @@ def latency(frame: DataFrame, by: str = "model") -> Figure:
         axes.plot([p50], [place], "o", color=PALETTE[0], markersize=7)
         _value(axes, place, p95, f"{format_seconds(p50)} – {format_seconds(p95)}")
     axes.set_xlim(0, float(table["p95_s"].max()) * 1.3 or 1.0)
+    axes.set_ylim(len(table) - 0.4, -0.6)
     axes.xaxis.set_major_formatter(_formatter(format_seconds))
     axes.set_xlabel("median – 95th percentile", fontsize=8, color=SOFT)
     _tall(figure, len(table))
@@ -241,9 +239,9 @@ def burn_down(
         if last < 0 < left[-1]:
             empty = now + (end - now) * (left[-1] / (left[-1] - last))
             words += f"; used up {empty.astimezone(start.tzinfo):%d %b %H:%M}"
-    axes.set_xlim(start, end)
+    axes.set_xlim(start, end - (end - start) / 1000)  # the next period's first day is no mark
     axes.set_ylim(top=limit_usd * 1.05)
-    _money_axis(axes.yaxis, limit_usd)
+    money_axis(axes.yaxis)
     _dates(axes)
     axes.set_xlabel(words, fontsize=9, color=INK, parse_math=False)
     _legend(figure, axes)
@@ -399,43 +397,20 @@ def _colours(names: Iterable[Any]) -> list[str]:
     return [colour or PALETTE[place] for place, colour in enumerate(colours)]
 
 
-def _names(names: Iterable[Any]) -> list[str]:
-    """Names as they fit: to the letter; a long one keeps its ends and what sets it apart."""
-    texts = [" ".join(clean_text(str(name)).split()) for name in names]
-    shown = [_short(text) for text in texts]
-    for place, label in enumerate(list(shown)):
-        alike = [text for text in texts if _short(text) == label]
-        if len(set(alike)) > 1:
-            start = _same_start(alike)
-            shown[place] = f"{texts[place][:8]}…{texts[place][start : start + LONGEST_NAME - 10]}"
-    return shown
-
-
-def _same_start(texts: Sequence[str]) -> int:
-    """How many characters all texts begin with in common."""
-    columns = zip(*texts, strict=False)
-    return sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, columns))
-
-
-def _short(text: str) -> str:
-    half = LONGEST_NAME // 2
-    return text if len(text) <= LONGEST_NAME else f"{text[: half - 1]}…{text[-half:]}"
-
-
 def _legend(figure: Figure, axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     legend = figure.legend(
         handles, labels, loc="outside right upper", fontsize=8, frameon=False, labelcolor=INK
     )
     for text in legend.get_texts():
-        text.set_parse_math(False)
+        to_the_letter(text)
 
 
 def _ticks(axes: Any, names: Iterable[Any]) -> None:
-    shown = _names(names)
+    shown = shown_names(names)
     axes.set_yticks(range(len(shown)), shown)
     for label in axes.get_yticklabels():
-        label.set_parse_math(False)
+        to_the_letter(label)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
 
@@ -446,7 +421,6 @@ def _bars(
     column: str,
     title: str,
     words: Callable[[float], str],
-    scale: Callable[[Any, float], None],
 ) -> Figure:
     figure, axes = _sheet(title)
     sums = _sums(frame, by, (column,))
@@ -459,7 +433,7 @@ def _bars(
         _value(axes, place, 0.0 if math.isnan(value) else value, words(value))
     most = float(values.max()) if values.notna().any() else 0.0
     axes.set_xlim(0, (most or 1.0) * 1.2)
-    scale(axes.xaxis, most)
+    money_axis(axes.xaxis)
     _tall(figure, len(sums))
     _mark(axes, frame)
     return figure
@@ -482,17 +456,10 @@ def _tall(figure: Figure, bars: float) -> None:
     figure.set_figheight(max(1.8, min(8.0, 0.9 + 0.32 * bars)))
 
 
-def _money_axis(axis: Any, most: float) -> None:
-    axis.set_major_formatter(_formatter(lambda usd: format_usd(usd) if usd else "$0"))
-
-
 def _formatter(words: Callable[[float], str]) -> Any:
     from matplotlib.ticker import FuncFormatter
 
-    class Plain(FuncFormatter):
-        """Tick labels whose dollars are dollars."""
-
-    return Plain(lambda value, _: words(value).replace("$", r"\$"))
+    return FuncFormatter(lambda value, _: words(value))
 
 
 def format_count(tokens: float) -> str:

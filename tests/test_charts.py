@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from mmai_nb import charts
+from mmai_nb import charts, lettering
 from mmai_nb.ledger import Ledger
 from mmai_nb.records import NANO, Attempt
 
@@ -103,9 +103,33 @@ def test_forty_models_do_not_run_over(chart, ledger):
 
 def test_long_names_that_are_alike_can_be_told_apart():
     names = [f"provider/some-very-long-model-name-{n:02d}-instruct-preview" for n in range(12)]
-    shown = charts._names(names)
+    shown = lettering.shown_names(names)
     assert len(set(shown)) == len(names)
-    assert max(map(len, shown)) <= charts.LONGEST_NAME
+    assert max(map(len, shown)) <= lettering.LONGEST_NAME
+
+
+@pytest.mark.parametrize("chart", ALL.values(), ids=ALL)
+def test_letters_that_no_font_has_are_boxes_and_no_warnings(chart, ledger, monkeypatch):
+    has = lettering._letters()
+    monkeypatch.setattr(lettering, "_letters", lambda: {"DejaVu Sans": has["DejaVu Sans"]})
+    shown = words(chart(frame_of(ledger, attempt(1, "модель-模型"), attempt(2, "модель-模型"))))
+    assert "модель-□□" in shown or chart is charts.savings
+
+
+@pytest.mark.parametrize(
+    ("marks", "shown"),
+    [
+        ([0, 0.025, 0.05, 0.1], ["$0", "$0.025", "$0.050", "$0.100"]),
+        ([0, 0.2, 0.30000000000000004], ["$0", "$0.20", "$0.30"]),
+        ([0, 2e-5, 4e-5], ["$0", "$0.00002", "$0.00004"]),
+        ([-1000.0, 0, 2000.0], ["-$1,000", "$0", "$2,000"]),
+    ],
+)
+def test_the_marks_of_an_axis_have_as_many_decimals_each(marks, shown):
+    figure = charts.words("")
+    lettering.money_axis(figure.axes[0].yaxis)
+    made = figure.axes[0].yaxis.get_major_formatter().format_ticks(marks)
+    assert [label.replace("\\", "") for label in made] == shown
 
 
 def test_spend_is_stacked_by_model_and_local_day(ledger):
@@ -178,6 +202,12 @@ def test_latency_shows_median_and_95th_percentile(ledger):
     assert (median, most) == (pytest.approx(2, rel=0.05), pytest.approx(3, rel=0.05))
 
 
+def test_the_first_and_the_last_latency_stand_within_the_picture(ledger):
+    frame_of(ledger, attempt(1, "one"), attempt(2, "two"))
+    lowest, highest = charts.latency(ledger.latencies("model", since=None)).axes[0].get_ylim()
+    assert (lowest, highest) == (1.6, -0.6)
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(0, "0 s"), (0.0042, "0.004 s"), (0.349, "0.35 s"), (3.456, "3.46 s"), (240, "240 s")],
@@ -224,6 +254,13 @@ def test_a_budget_without_spend_is_whole(ledger):
 def test_a_budget_that_is_overrun_is_below_zero(ledger):
     figure = burn(ledger, timedelta(days=20), attempt(24, nano=12 * NANO))
     assert min(figure.axes[0].lines[0].get_ydata()) == -2.0
+
+
+def test_a_month_ends_with_its_own_name_and_not_the_next_ones(ledger):
+    burnt = burn(ledger, timedelta(days=20), attempt(24))
+    burnt.draw_without_rendering()
+    start = burnt.axes[0].xaxis.get_offset_text().get_text()
+    assert start == f"{START:%Y-%b}"
 
 
 # -- manners

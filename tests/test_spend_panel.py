@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from dataclasses import replace
@@ -106,7 +107,8 @@ def test_every_chart_can_be_drawn_and_every_group_chosen(panel, chart, by):
     panel._boxes["chart"].value = chart
     panel._boxes["by"].value = by
     assert panel._told.value == ""
-    assert f'alt="{chart} by {by}' in panel._picture.value
+    said = {"Saved": "Saved, 30 days", "Budget": "What is left of the budget"}
+    assert f'alt="{said.get(chart, f"{chart} by {by}")}' in panel._picture.value
 
 
 @pytest.mark.parametrize("period", PERIODS)
@@ -126,7 +128,7 @@ def test_the_table_can_be_sorted(engine, panel):
 
 def test_a_budget_burns_down(engine, panel):
     panel._boxes["chart"].value = "Budget"
-    assert 'alt="Budget by model' in panel._picture.value
+    assert 'alt="What is left of the budget over its period: no budget"' in panel._picture.value
     engine.configure({"budget": {"month": 10}})
     (figure,) = [panel.report().figure]
     spent = 10 - figure.axes[0].lines[0].get_ydata()[-1]
@@ -184,7 +186,7 @@ def test_a_ledger_that_is_damaged_under_the_panel_is_told_and_costs_nothing(engi
 def test_costs_that_are_not_known_are_told_and_not_drawn_as_nothing(engine, panel):
     engine.ledger.record(row(9, "priceless", nano=None))
     panel._draw()
-    assert "+ 1 unknown" in panel._table.value
+    assert '<td align="right" nowrap>unknown</td>' in panel._table.value
     assert "of unknown price" in panel._figures.value
     for chart in CHARTS:
         panel._choose("chart", chart)
@@ -271,3 +273,37 @@ def test_any_number_of_models_fits(engine, count):
     assert panel._table.value.count("<tr>") <= 101
     assert ("more rows" in panel._table.value) == (count > 100)
     panel.close()
+
+
+def test_a_choice_that_leaves_all_calls_out_says_so_and_not_that_there_are_none(panel):
+    panel._boxes["period"].value = "Today"
+    panel._boxes["tag"].value = "essay"
+    panel._boxes["model"].value = "small"
+    shown = panel._figures.value
+    assert "No real calls in this period (today) with model small and tag essay" in shown
+    assert charts.EMPTY not in shown
+
+
+def test_the_order_of_the_table_can_be_turned_round(panel):
+    first = panel.report().table["model"][0]
+    panel._boxes["turned"].value = True
+    assert panel.report().table["model"].tolist()[-1] == first == "large"
+
+
+def test_a_cost_that_is_not_known_takes_no_more_room_than_one_that_is(engine):
+    engine.ledger.record(row(1, nano=None))
+    engine.ledger.record(row(2, "large"))
+    engine.ledger.record(row(3, "large", None))
+    panel = SpendPanel(engine)
+    _ = panel.widget
+    cells = re.findall("<td[^>]*>(.*?)</td>", panel._table.value)
+    shown = [re.sub("<[^>]*>", "", cell) for cell in cells]
+    assert {"unknown", "$1.00 + 1 unknown"} <= set(shown)
+    assert "price unknown" not in panel._figures.value + panel._table.value
+    panel.close()
+
+
+def test_the_words_for_a_budgets_picture_name_the_budget(engine, panel):
+    engine.configure({"budget": {"month": 6}})
+    panel._boxes["chart"].value = "Budget"
+    assert 'alt="What is left of the budget over its period: $6.00 a month"' in panel._picture.value

@@ -12,7 +12,7 @@ from ..markup import escape, inert_html
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["big_figures", "heading", "message", "picture", "png", "short", "table"]
+__all__ = ["big_figures", "heading", "message", "picture", "png", "quoted", "short", "table"]
 
 SOFT = "color: var(--jp-ui-font-color2, #616161)"
 _TABLE = (
@@ -22,7 +22,7 @@ _TABLE = (
 _SCROLLS = "overflow-x: auto; width: 0; min-width: 100%"
 """As wide as its place: a wider table scrolls in it; a box that grew with it would be cut."""
 _LINE = "border-bottom: 1px solid var(--jp-border-color2, #e0e0e0)"
-_HEAD = f"{SOFT}; font-weight: 500; white-space: nowrap"
+_HEAD = f"{SOFT}; font-weight: 500"
 _NAME, _FIGURE = 'style="text-align: left"', 'align="right" nowrap'
 """Of a cell: short, since there may be thousands, and what Markdown on the web leaves of them."""
 _TONES = {
@@ -43,6 +43,13 @@ def message(words: str, tone: str = "plain") -> str:
     return f'<div{role} style="{_TONES[tone]}; line-height: 1.4">{inert_html(words)}</div>'
 
 
+def quoted(words: str) -> str:
+    """What was asked, line by line as it was typed."""
+    style = "border-left: 3px solid var(--jp-border-color2, #bdbdbd); padding-left: 0.75em"
+    text = inert_html(words).replace("\n", "<br>")
+    return f'<div style="{style}; margin: 0.35em 0; overflow-wrap: break-word">{text}</div>'
+
+
 def big_figures(figures: Iterable[tuple[str, str]]) -> str:
     """Figures in large type, each over its name; they wrap where it is narrow."""
     cells = "".join(
@@ -58,10 +65,11 @@ def big_figures(figures: Iterable[tuple[str, str]]) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
     """A table; the first `names` columns hold names, the others figures."""
     kinds = [_NAME] * names + [_FIGURE] * (len(columns) - names)
-    widest = 'style="text-align: left; min-width: 9em"'
+    heads = ['style="text-align: left; min-width: 9em"', *[_NAME] * (names - 1)]
+    heads += ['style="text-align: right"'] * (len(columns) - names)
     head = "".join(
         f'<th scope="col" {kind}><span style="{_HEAD}">{inert_html(column)}</span></th>'
-        for column, kind in zip(columns, [widest, *kinds[1:]], strict=True)
+        for column, kind in zip(columns, heads, strict=True)
     )
     body = "".join(
         f'<tr style="{_LINE}">'

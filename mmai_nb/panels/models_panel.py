@@ -113,8 +113,8 @@ class ModelsPanel(Panel):
             ", ".join(sorted(spec.capabilities)) or "–",
             self._engine.key_state(spec),
             ", ".join(filter(None, (health, error))) or "–",
-            "?" if price.input_usd is None else f"{price.input_usd:g}",
-            "?" if price.output_usd is None else f"{price.output_usd:g}",
+            "?" if price.input_usd is None else f"{float(price.input_usd):g}",
+            "?" if price.output_usd is None else f"{float(price.output_usd):g}",
             "?" if window is None else f"{window:,}",
             "–" if median is None else format_seconds(median),
         )

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .. import charts
-from ..amounts import format_usd
 from ..engine import Engine
 from ..errors import MmaiError
 from ..pacing import PACE, size_of
 from .looks import big_figures, heading, message, picture, png, short, table
 from .panel import Panel
-from .spend_report import CHARTS, GROUPS, KINDS, PERIODS, SORTS, Choice, Report, report
+from .spend_report import (
+    CHARTS,
+    GROUPS,
+    KINDS,
+    PERIODS,
+    SORTS,
+    Choice,
+    Report,
+    money,
+    report,
+    share,
+)
 
 __all__ = ["SpendPanel"]
 
@@ -56,7 +67,7 @@ class SpendPanel(Panel):
         found = self.report()
         head = heading(f"Spend, {self.choice.period.lower()}: {self.choice.kind.lower()} money")
         if found.empty:
-            return {"text/html": head + message(charts.EMPTY), "text/plain": charts.EMPTY}
+            return {"text/html": head + message(found.why_empty), "text/plain": found.why_empty}
         parts = [head, big_figures(found.totals), picture(png(found.figure), found.alt)]
         plain = [f"{name}: {value}" for name, value in found.totals]
         rows = _rows(found.table)
@@ -75,7 +86,13 @@ class SpendPanel(Panel):
         self._boxes = self._choosers(w)
         self._figures, self._picture, self._table = w.HTML(), w.HTML(), w.HTML()
         self._told = w.HTML()
-        self._folder = w.Text(value="spend", description="to file", tooltip="without its ending")
+        self._folder = w.Text(
+            value="spend",
+            description="to file",
+            tooltip="without its ending",
+            style={"description_width": "auto"},
+            layout=w.Layout(width="14em"),
+        )
         buttons = []
         for label, action in (
             ("CSV", self._export_csv),
@@ -92,7 +109,7 @@ class SpendPanel(Panel):
         return w.VBox(
             [
                 w.HTML(heading("Spend")),
-                w.Box(list(self._boxes.values()), layout=_wrapping(w)),
+                w.GridBox(list(self._boxes.values()), layout=_columns(w)),
                 self._figures,
                 self._picture,
                 self._table,
@@ -105,14 +122,14 @@ class SpendPanel(Panel):
         names = self._engine.ledger.choices()
         options: dict[str, Any] = {
             "period": list(PERIODS),
+            "kind": list(KINDS),
+            **{name: _with_all(names[name]) for name in ("model", "tag", "notebook")},
             "chart": list(CHARTS),
             "by": list(GROUPS),
-            "kind": list(KINDS),
             "sort": list(SORTS),
+            "turned": [("highest first", False), ("lowest first", True)],
         }
-        for name in ("model", "tag", "notebook"):
-            options[name] = [("all", ""), *((short(value), value) for value in names[name])]
-        labels = {"by": "by", "kind": "money", "sort": "sort by"}
+        labels = {"kind": "money", "by": "group by", "sort": "sort by", "turned": "order"}
         made = {}
         for name, choices in options.items():
             value = getattr(self.choice, name)
@@ -122,7 +139,7 @@ class SpendPanel(Panel):
                 value=value if value in known else known[0],
                 description=labels.get(name, name),
                 style={"description_width": "5em"},
-                layout=w.Layout(width="17em"),
+                layout=w.Layout(width="auto"),
             )
             box.observe(lambda change, which=name: self._choose(which, change["new"]), "value")
             made[name] = box
@@ -137,7 +154,7 @@ class SpendPanel(Panel):
         with self._lock:
             found = self.report()
             if found.empty:
-                self._figures.value = message(charts.EMPTY)
+                self._figures.value = message(found.why_empty)
                 self._picture.value = self._table.value = ""
                 return
             self._figures.value = big_figures(found.totals)
@@ -177,7 +194,7 @@ class SpendPanel(Panel):
         names = self._engine.ledger.choices()
         for name in ("model", "tag", "notebook"):
             box = self._boxes[name]
-            options = [("all", ""), *((short(value), value) for value in names[name])]
+            options = _with_all(names[name])
             if list(box.options) != options:
                 kept = box.value
                 box.options = options
@@ -241,6 +258,17 @@ def _first_choice(engine: Engine) -> Choice:
     return demo if not real and len(engine.ledger.summary(None, **demo.filters)) else choice
 
 
+def _with_all(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Names to filter by, and the choice of none of them."""
+    return [("all", ""), *((short(name), name) for name in names)]
+
+
+def _columns(w: Any) -> Any:
+    """As many choosers beside each other as have room, four at most."""
+    columns = "repeat(auto-fill, minmax(max(14em, 23%), 1fr))"
+    return w.Layout(display="grid", grid_template_columns=columns, width="100%")
+
+
 def _rows(frame: Any) -> list[tuple[str, ...]]:
     return [
         (
@@ -248,25 +276,23 @@ def _rows(frame: Any) -> list[tuple[str, ...]]:
             f"{row.calls:,}",
             charts.format_count(float(row.tokens)),
             _cost(row),
-            _percent(row.cache_hit_rate),
-            _percent(row.fallback_rate),
-            _percent(row.error_rate),
+            share(row.cache_hit_rate),
+            share(row.fallback_rate),
+            share(row.error_rate),
             _seconds(row.p50_s),
             _seconds(row.p95_s),
-            format_usd(float(row.saved_by_cache_usd)),
-            format_usd(float(row.saved_by_routing_usd)),
+            money(row.saved_by_cache_usd),
+            money(row.saved_by_routing_usd),
         )
         for row in frame.head(MOST_ROWS).itertuples(index=False)
     ]
 
 
 def _cost(row: Any) -> str:
+    if row.cost_usd != row.cost_usd:
+        return "unknown"
     unknown = f" + {row.unknown_cost} unknown" if row.unknown_cost else ""
-    return format_usd(float(row.cost_usd)) + unknown
-
-
-def _percent(share: float) -> str:
-    return "–" if share != share else f"{share:.0%}"
+    return money(row.cost_usd) + unknown
 
 
 def _seconds(seconds: float) -> str:

@@ -6,7 +6,7 @@ Everything comes from the ledger's rollup: it costs the same over a thousand row
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["CHARTS", "GROUPS", "KINDS", "PERIODS", "SORTS", "Choice", "Report", "report"]
+__all__ = [
+    "CHARTS",
+    "GROUPS",
+    "KINDS",
+    "PERIODS",
+    "SORTS",
+    "Choice",
+    "Report",
+    "money",
+    "report",
+    "share",
+]
 
 PERIODS = {
     "Today": "today",
@@ -40,14 +51,23 @@ SORTS = {
     "name": (None, True),
     "calls": ("calls", False),
     "tokens": ("tokens", False),
-    "error rate": ("error_rate", False),
+    "cached": ("cache_hit_rate", False),
+    "fell back": ("fallback_rate", False),
+    "failed": ("error_rate", False),
     "p50": ("p50_s", False),
+    "p95": ("p95_s", False),
+    "saved by cache": ("saved_by_cache_usd", False),
+    "saved by routing": ("saved_by_routing_usd", False),
 }
+"""A column and whether its order rises, as it does for names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is chosen in the panel: keys of the tables above, and names to filter by or ""."""
+    """What is chosen in the panel: keys of the tables above, and names to filter by or "".
+
+    `turned` turns the order of the table round: the least first, and names from the end.
+    """
 
     period: str = "30 days"
     by: str = "model"
@@ -57,6 +77,7 @@ class Choice:
     model: str = ""
     tag: str = ""
     notebook: str = ""
+    turned: bool = False
 
     @property
     def filters(self) -> dict[str, Any]:
@@ -73,12 +94,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Totals as (name, figure) pairs, a row per group, and the picture with its description."""
+    """Totals as (name, figure) pairs, a row per group, and the picture with its description.
+
+    `why_empty` says why there is nothing to show.
+    """
 
     totals: tuple[tuple[str, str], ...]
     table: DataFrame
     figure: Figure
     alt: str
+    why_empty: str = ""
 
     @property
     def empty(self) -> bool:
@@ -97,9 +122,29 @@ def report(
     else:
         figure = _figure(ledger, choice, table)
     shown = _totals(totals)
+    empty = "" if shown else _why_empty(ledger, choice)
+    return Report(shown, table, figure, _alt(choice, shown, budgets), empty)
+
+
+def _why_empty(ledger: Ledger, choice: Choice) -> str:
+    """Words for a choice that no call is in: there is none, or the choice leaves them out."""
+    if not ledger.choices()["model"]:
+        return f"{charts.EMPTY}. Ask something with %%ai, and what it costs shows here."
+    kind = "real calls" if choice.kind == "Real" else "calls of the demo"
+    filters = {"model": choice.model, "tag": choice.tag, "notebook": choice.notebook}
+    chosen = " and ".join(f"{name} {value}" for name, value in filters.items() if value)
+    period = {"All": "at all"}.get(choice.period, f"in this period ({choice.period.lower()})")
+    return f"No {kind} {period}{f' with {chosen}' if chosen else ''}: choose others above."
+
+
+def _alt(choice: Choice, shown: Sequence[tuple[str, str]], budgets: Mapping[str, Decimal]) -> str:
+    """The picture in words: what it shows, and of which figures."""
+    if choice.chart == "Budget":
+        limits = ", ".join(f"{format_usd(float(usd))} a {name}" for name, usd in budgets.items())
+        return f"What is left of the budget over its period: {limits or 'no budget'}"
+    by = "" if choice.chart == "Saved" else f" by {choice.by}"
     words = ", ".join(f"{name} {value}" for name, value in shown[:3])
-    alt = f"{choice.chart} by {choice.by}, {choice.period}: {words or charts.EMPTY}"
-    return Report(shown, table, figure, alt)
+    return f"{choice.chart}{by}, {choice.period}: {words or charts.EMPTY}"
 
 
 def _totals(sums: DataFrame) -> tuple[tuple[str, str], ...]:
@@ -107,25 +152,31 @@ def _totals(sums: DataFrame) -> tuple[tuple[str, str], ...]:
         return ()
     row = sums.iloc[0]
     shown = [
-        ("spent", format_usd(float(row["cost_usd"]))),
+        ("spent", money(row["cost_usd"], "unknown")),
         ("calls", f"{int(row['calls']):,}"),
         ("tokens", charts.format_count(float(row["input_tokens"] + row["output_tokens"]))),
-        ("saved by the cache", format_usd(float(row["saved_by_cache_usd"]))),
-        ("saved by routing", format_usd(float(row["saved_by_routing_usd"]))),
-        ("from the cache", _share(row["cache_hit_rate"])),
-        ("fell back", _share(row["fallback_rate"])),
-        ("failed", _share(row["error_rate"])),
+        ("saved by the cache", money(row["saved_by_cache_usd"])),
+        ("saved by routing", money(row["saved_by_routing_usd"])),
+        ("from the cache", share(row["cache_hit_rate"])),
+        ("fell back", share(row["fallback_rate"])),
+        ("failed", share(row["error_rate"])),
     ]
     if row["escalation_rate"] > 0 or row["check_cost_usd"] > 0:
-        shown.append(("escalated", _share(row["escalation_rate"])))
+        shown.append(("escalated", share(row["escalation_rate"])))
         shown.append(("for checks", format_usd(float(row["check_cost_usd"]))))
     if unknown := int(row["unknown_cost"]):
         shown.append(("of unknown price", f"{unknown:,}"))
     return tuple(shown)
 
 
-def _share(value: Any) -> str:
-    return "–" if value != value else f"{float(value):.0%}"  # NaN is not equal to itself
+def share(value: Any, none: str = "–") -> str:
+    """A share in per cent; `none` where there is none."""
+    return none if value != value else f"{float(value):.0%}"  # NaN is not equal to itself
+
+
+def money(value: Any, none: str = "–") -> str:
+    """US dollars; `none` where they are not known."""
+    return none if value != value else format_usd(float(value))
 
 
 def _sorted(sums: DataFrame, choice: Choice) -> DataFrame:
@@ -134,7 +185,7 @@ def _sorted(sums: DataFrame, choice: Choice) -> DataFrame:
     table[choice.by] = table[choice.by].astype("string").fillna("none")
     column, rising = SORTS[choice.sort]
     table = table.sort_values(
-        column or choice.by, ascending=rising, kind="stable", na_position="last"
+        column or choice.by, ascending=rising != choice.turned, kind="stable", na_position="last"
     )
     columns = ["calls", "tokens", "cost_usd", "unknown_cost", "cache_hit_rate", "fallback_rate"]
     columns += ["error_rate", "p50_s", "p95_s", "saved_by_cache_usd", "saved_by_routing_usd"]
