@@ -6,8 +6,10 @@ import builtins
 import os
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,6 +78,20 @@ def stub() -> Iterator[Any]:
 
     with StubServer() as server:
         yield server
+
+
+@pytest.fixture
+def hasten(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Put the client's clock forward: so many seconds are over, and nobody has waited for them."""
+    from mmai_nb.wire import line
+
+    ahead, clock = [0.0], time.monotonic
+
+    def forward(seconds: float) -> None:
+        ahead[0] += seconds
+
+    monkeypatch.setattr(line, "time", SimpleNamespace(monotonic=lambda: clock() + ahead[0]))
+    return forward
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 import traceback
 
 import openai
 import pytest
 from support.stub_server import (
+    FOREVER,
     answer,
     broken,
     comments,
@@ -30,25 +30,20 @@ from support.stub_server import (
     status,
     stream,
 )
-from support.talking import QUICK, Talking
+from support.talking import IN_TIME, PATIENT, Talking, soon
 
 from mmai_nb.client import SDK_ERRORS, Client, translate
 from mmai_nb.errors import MmaiError
 from mmai_nb.records import Message, Request
 from mmai_nb.settings import ModelSpec, Settings
+from mmai_nb.wire import talk as talking
 from mmai_nb.wire.failures import Peer
 
 # connections
 
 
-def soon(true, seconds=2.0):
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return true()
-
-
-def test_a_connection_is_used_again(talk):
+def test_a_connection_is_used_again(talk, monkeypatch):
+    monkeypatch.setattr(talking, "END_SECONDS", 20.0)
     for _ in range(3):
         talk.ask(sse("a") if talk.stream else ok())
     assert talk.stub.connections == 1
@@ -57,7 +52,7 @@ def test_a_connection_is_used_again(talk):
 def test_a_connection_the_server_closed_is_opened_again(whole):
     whole.ask()
     whole.ask(ok().cut(10_000))
-    time.sleep(0.05)
+    assert soon(lambda: not whole.stub.open)
     whole.ask(ok("again"))
     assert whole.stub.connections == 2
 
@@ -93,7 +88,7 @@ def test_a_forgotten_client_leaves_no_connection_open(stub):
 
 def test_no_worker_outlives_its_call(stub):
     talk = Talking(stub, True, timeout=0.3)
-    for reply in (hang(), comments(), stream([*events("a")[:2], 9.0])):
+    for reply in (hang(), comments(), stream([*events("a")[:2], FOREVER])):
         talk.fail(reply)
         assert soon(lambda: not [t for t in threading.enumerate() if "_work" in t.name])
 
@@ -137,8 +132,8 @@ def test_it_works_inside_a_running_event_loop(talk):
 
 
 @pytest.fixture(params=["to the process", "to another thread"])
-def interrupt_after(request):
-    """A signal after some seconds; which thread of the process receives it is up to the system."""
+def interrupt(request):
+    """A signal in a moment; which thread of the process receives it is up to the system."""
 
     def send():
         if request.param == "to the process":
@@ -147,36 +142,43 @@ def interrupt_after(request):
             signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield lambda seconds: threading.Timer(seconds, send).start()
+    yield lambda: threading.Timer(0.1, send).start()
     signal.signal(signal.SIGINT, before)
 
 
-def test_an_interrupt_keeps_what_came_and_hangs_up(streamed, interrupt_after):
-    interrupt_after(0.3)
-    begin = time.monotonic()
+def test_an_interrupt_keeps_what_came_and_hangs_up(streamed, interrupt):
+    def shown(piece):
+        if piece == "far":
+            interrupt()
+
     with pytest.raises(KeyboardInterrupt) as stopped:
-        streamed.ask(stream([*events("so ", "far")[:3], 9.0]))
-    assert time.monotonic() - begin < 0.8
+        streamed.ask(stream([*events("so ", "far")[:3], FOREVER]), on_text=shown)
+    assert streamed.seconds < IN_TIME
     partial = stopped.value.partial
     assert (partial.text, partial.finish_reason) == ("so far", None)
     assert partial.usage.estimated
-    assert streamed.stub.wait_for_hang_up() - begin < 1.0
+    streamed.stub.wait_for_hang_up()
 
 
-def test_an_interrupt_before_the_answer_hangs_up(talk, interrupt_after):
-    interrupt_after(0.3)
-    begin = time.monotonic()
+def test_an_interrupt_before_the_answer_hangs_up(talk, interrupt):
+    def asked(_):
+        interrupt()
+        return hang()
+
     with pytest.raises(KeyboardInterrupt) as stopped:
-        talk.ask(hang())
-    assert time.monotonic() - begin < 0.8
+        talk.ask(asked)
+    assert talk.seconds < IN_TIME
     assert stopped.value.partial.text == ""
-    assert talk.stub.wait_for_hang_up() - begin < 1.0
+    talk.stub.wait_for_hang_up()
 
 
-def test_after_an_interrupt_the_client_goes_on(streamed, interrupt_after):
-    interrupt_after(0.2)
+def test_after_an_interrupt_the_client_goes_on(streamed, interrupt):
+    def asked(_):
+        interrupt()
+        return hang()
+
     with pytest.raises(KeyboardInterrupt):
-        streamed.ask(hang())
+        streamed.ask(asked)
     assert streamed.ask(sse("again")).text == "again"
 
 
@@ -285,7 +287,7 @@ def test_the_sdk_is_imported_at_the_first_call_only(stub):
 
 
 def test_the_client_works_with_default_settings(stub):
-    client = Client(Settings(**{k: v for k, v in QUICK.items() if k == "timeout"}))
+    client = Client(Settings(**{k: v for k, v in PATIENT.items() if k == "timeout"}))
     spec = ModelSpec(name="small", base_url=stub.base_url)
     stub.play(answer(completion("plain")))
     assert client.call(Request((Message("user", "x"),)), spec).text == "plain"

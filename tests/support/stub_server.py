@@ -288,7 +288,7 @@ class StubServer:
         """The newest POST."""
         return self.requests[-1]
 
-    def wait_for_hang_up(self, seconds: float = 2.0) -> float:
+    def wait_for_hang_up(self, seconds: float = 20.0) -> float:
         """When (monotonic) the first client broke off a reply; fails if none does."""
         until = time.monotonic() + seconds
         while not self.hang_ups and time.monotonic() < until:
@@ -319,9 +319,9 @@ class StubServer:
         except (OSError, ValueError):
             pass  # the client went away, or does not speak HTTP
         finally:
+            connection.close()
             with self._lock:
                 self._open.discard(connection)
-            connection.close()
 
     def _reply(self, asked: Asked) -> Reply:
         if (routed := self.routes.get(asked.path)) is not None:
