@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import signal
 import socket
 import sys
 import time
@@ -19,6 +20,11 @@ hypothesis_settings.register_profile("house", deadline=None, max_examples=60)
 hypothesis_settings.load_profile("house")
 
 KEYS = ("_API_KEY", "_TOKEN", "_SECRET")
+
+
+def pytest_configure() -> None:
+    """A suite that a shell starts in the background is born deaf to interrupts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish() -> None:

@@ -21,7 +21,7 @@ def _demo(monkeypatch):
     monkeypatch.setenv("MMAI_DEMO", "1")
 
 
-def wait_until(true, seconds=5.0):
+def wait_until(true, seconds=20.0):
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
         time.sleep(0.02)
@@ -154,7 +154,10 @@ def test_astream_takes_no_listener():
 
 def test_leaving_aask_stops_the_request():
     async def leave():
-        await asyncio.wait_for(ai.aask("hi\n[[demo: delay=30]]"), 0.3)
+        call = asyncio.ensure_future(ai.aask("hi\n[[demo: delay=60]]"))
+        while not serve_demo().count:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(call, 0.1)
 
     with pytest.raises(TimeoutError):
         asyncio.run(leave())
@@ -163,11 +166,14 @@ def test_leaving_aask_stops_the_request():
 
 
 def test_a_stopped_call_does_not_wait_for_its_next_try(monkeypatch):
-    ai.configure(backoff_base=30.0, backoff_cap=30.0)
+    ai.configure(backoff_base=60.0, backoff_cap=60.0)
     monkeypatch.setattr("mmai_nb.fallback._chance.uniform", lambda low, high: high)
 
     async def leave():
-        await asyncio.wait_for(ai.aask("hi\n[[demo: status=503]]", model="demo-large"), 1.0)
+        call = asyncio.ensure_future(ai.aask("hi\n[[demo: status=503]]", model="demo-large"))
+        while ai.costs().status.tolist() != ["error"]:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(call, 0.1)
 
     with pytest.raises(TimeoutError):
         asyncio.run(leave())

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import joblib
@@ -40,6 +40,8 @@ from mmai_nb.files import locks, private
 
 KEY = cache_key({"model": "m", "messages": [["user", "hello"]]})
 ANSWER = {"text": "hi", "usage": {"input_tokens": 1}}
+IN_TIME = 10.0
+"""Seconds: far less than a payer that is held takes, and what no busy machine needs."""
 
 
 class Payer:
@@ -59,7 +61,7 @@ class Payer:
             assert on_text is not None
             on_text(piece)
         self.asked.set()
-        assert self.go.wait(20)
+        assert self.go.wait(60)
         if self.error is not None:
             raise self.error
         return self.value
@@ -1076,9 +1078,9 @@ def test_a_follower_waits_no_longer_than_its_timeout(cache, pool):
     first = pool.submit(cache.fetch, KEY, pay, on_text=lambda _: None)
     assert pay.asked.wait(10)
     started = time.monotonic()
-    with pytest.raises(TimedOutError, match=r"waited 0\.2 s") as caught:
+    with pytest.raises(TimedOutError, match=r"waited 0\.[12]\d* s") as caught:
         cache.fetch(KEY, Payer(), timeout=0.2)
-    assert time.monotonic() - started < 2
+    assert 0.2 <= time.monotonic() - started < IN_TIME
     assert caught.value.partial == "some"
     pay.go.set()
     assert first.result(10).how == "paid"
@@ -1105,22 +1107,22 @@ def test_nothing_is_left_under_way(cache):
 
 @pytest.mark.slow
 @posix
-def test_a_follower_answers_an_interrupt_within_half_a_second(cache, pool):
+def test_a_follower_answers_an_interrupt_at_once(cache, pool, monkeypatch):
     pay = Payer()
     pay.go.clear()
     first = pool.submit(cache.fetch, KEY, pay)
     assert pay.asked.wait(10)
-    sent: list[float] = []
+    follow = flights.Flight.follow
 
-    def interrupt() -> None:
-        time.sleep(0.3)
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
+    def followed(self: Any, *args: Any) -> Any:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return follow(self, *args)
 
-    pool.submit(interrupt)
+    monkeypatch.setattr(flights.Flight, "follow", followed)
+    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         cache.fetch(KEY, Payer())
-    assert time.monotonic() - sent[0] < 0.5
+    assert time.monotonic() - started < IN_TIME
     pay.go.set()
     assert first.result(10).how == "paid"
 
@@ -1147,13 +1149,16 @@ def test_a_fork_in_mid_flight_does_not_wait_for_a_thread_that_is_not_there(cache
 
 
 @posix
-def test_who_waits_for_another_process_keeps_half_of_its_time_to_pay(cache):
+def test_who_waits_for_another_process_keeps_half_of_its_time_to_pay(cache, monkeypatch):
     folder = cache.folder / "joblib" / "locks"
     folder.mkdir(mode=0o700)
+    waited: list[float] = []
     with locks.turn(folder / f"{KEY}.lock", 5):
-        started = time.monotonic()
-        assert cache.fetch(KEY, Payer(), timeout=0.8).how == "paid"
-        assert 0.35 < time.monotonic() - started < 0.7
+        monkeypatch.setattr(caching.cancel, "pause", waited.append)
+        clock = SimpleNamespace(monotonic=lambda: sum(waited), time=time.time)
+        monkeypatch.setattr(locks, "time", clock)
+        assert cache.fetch(KEY, Payer(), timeout=100).how == "paid"
+    assert 45 < sum(waited) < 50.1
 
 
 @posix
@@ -1185,7 +1190,7 @@ def test_after_its_time_a_turn_is_taken_all_the_same(tmp_path):
     lock = tmp_path / "x.lock"
     started = time.monotonic()
     with locks.turn(lock, 5), locks.turn(lock, 0.2):
-        assert 0.15 < time.monotonic() - started < 2
+        assert 0.2 <= time.monotonic() - started < IN_TIME
     assert not lock.exists()
 
 
@@ -1218,5 +1223,5 @@ def test_whose_lock_was_removed_waits_for_nobody(tmp_path):
     with locks.turn(lock, 5):
         lock.unlink()
         started = time.monotonic()
-        with locks.turn(lock, 5):
-            assert time.monotonic() - started < 1
+        with locks.turn(lock, 60):
+            assert time.monotonic() - started < IN_TIME

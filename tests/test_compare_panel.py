@@ -307,9 +307,9 @@ def test_asking_again_asks_only_what_failed(panel, models):
 
 def test_closing_while_models_stream_ends_them_and_keeps_what_came_as_the_twin(panel, models):
     def endless(hear):
-        for _ in range(2000):
+        for _ in range(6000):
             hear("word ")
-            time.sleep(0.005)
+            time.sleep(0.01)
             check()
         raise AssertionError("nobody stopped it")
 

@@ -8,8 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from support.scripted import URL, USAGE, Scripted
 
 from mmai_nb import assessing, checks
+from mmai_nb import engine as walking
 from mmai_nb.caching import AnswerCache
 from mmai_nb.engine import Engine
 from mmai_nb.errors import (
@@ -536,15 +537,18 @@ def test_forgetting_an_escalated_answer_forgets_the_stronger_one(build):
     assert asked(engine) == ["small", "medium", "medium"]
 
 
-def test_where_the_calls_time_is_over_the_cheap_answer_stands_and_says_so(build):
+def test_where_the_calls_time_is_over_the_cheap_answer_stands_and_says_so(build, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(walking, "Run", partial(walking.Run, clock=lambda: now[0]))
+
     class Slow(ByModel):
         def __call__(self, request: Any, spec: Any, on_text: Any) -> Completion:
-            time.sleep(0.02)
+            now[0] += 20
             return super().__call__(request, spec, on_text)
 
     engine = build()
     engine._call = Slow(small=WRONG, medium=RIGHT)
-    answer = engine.ask("What is 3 * 17?", check=True, timeout=0.01)
+    answer = engine.ask("What is 3 * 17?", check=True, timeout=10)
     assert answer.notes == ("not escalated: no time is left",)
     assert engine._call.asked == ["small"]
 

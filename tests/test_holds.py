@@ -282,7 +282,7 @@ def test_a_locked_ledger_refuses_after_the_patience_and_recovers(path):
         other.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
         assert "locked" in refused(ledger, patience=0.3)
-        assert 0.3 <= time.monotonic() - begun < 2
+        assert 0.3 <= time.monotonic() - begun < 15  # without the patience, 30
         other.execute("ROLLBACK")
     ledger.reserve(intent(), [DAY], granting(1))
     ledger.close()
@@ -296,8 +296,8 @@ def test_the_wait_for_the_lock_can_be_stopped(path):
         threading.Timer(0.2, event.set).start()
         begun = time.monotonic()
         with stops_with(event), pytest.raises(Stopped):
-            ledger.reserve(intent(), [DAY], granting(1), patience=30)
-        assert time.monotonic() - begun < 2
+            ledger.reserve(intent(), [DAY], granting(1), patience=60)
+        assert time.monotonic() - begun < 20
     ledger.close()
 
 

@@ -388,10 +388,10 @@ def test_a_formula_with_an_active_macro_is_shown_as_text(macro):
     ],
 )
 def test_no_text_hangs_or_breaks_the_parser(text):
-    begin = time.monotonic()
+    begin = time.thread_time()
     shown = markup.to_html(text)
     markup.to_safe_markdown(text)
-    assert time.monotonic() - begin < 5
+    assert time.thread_time() - begin < 5
     assert Problems(shown).found == []
 
 

@@ -190,6 +190,6 @@ def test_secrets_may_be_registered_from_many_threads():
 
 
 def _seconds(work) -> float:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     work()
-    return time.perf_counter() - begin
+    return time.thread_time() - begin

@@ -66,7 +66,7 @@ def shown(panel: SpendPanel) -> str:
     return panel._figures.value + panel._picture.value + panel._table.value
 
 
-def wait_until(true, seconds=10.0):
+def wait_until(true, seconds=20.0):
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
         time.sleep(0.02)

@@ -222,9 +222,9 @@ def test_a_text_has_no_more_tokens_than_three_per_character(text):
 
 @pytest.mark.parametrize("piece", ["a", " ", "\n", "{", "9", "中", "é", "ж", "\ud800", "a, "])
 def test_the_time_is_linear_whatever_the_text_repeats(piece):
-    started = time.perf_counter()
+    started = time.thread_time()
     estimate_tokens(piece * 200_000)
-    assert time.perf_counter() - started < 2.0
+    assert time.thread_time() - started < 2.0
 
 
 def test_a_chat_adds_four_tokens_a_message_and_three_for_the_answer():

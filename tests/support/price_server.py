@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import TracebackType
 from typing import Any
@@ -30,9 +29,9 @@ def price_list(models: dict[str, tuple[float, float]], others: int = 1_500) -> l
 
 
 class PriceServer:
-    """Give `body` (JSON, or bytes as they are) with `status`, after `pause` seconds."""
+    """Give `body` (JSON, or bytes as they are) with `status`, not before `until` is set."""
 
-    def __init__(self, body: Any, status: int = 200, pause: float = 0.0) -> None:
+    def __init__(self, body: Any, status: int = 200, until: threading.Event | None = None) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.count = 0
         outer = self
@@ -40,7 +39,8 @@ class PriceServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.count += 1
-                time.sleep(pause)
+                if until is not None:
+                    until.wait(60)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
