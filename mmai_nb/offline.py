@@ -29,7 +29,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from .demo.answers import MODELS
+from .demo.answers import MODELS, SECOND
 from .demo.faults import Behaviour, read_behaviour
 from .keys import remember_key
 from .providers import TIER_BOUNDS
@@ -52,11 +52,14 @@ DEMO_KEY_ENV = "MMAI_DEMO_KEY"
 
 
 def demo_models() -> dict[str, dict[str, Any]]:
-    """The three demo models, each as what a settings.ModelSpec takes. Their prices are pretend."""
+    """The demo's models, each as what a settings.ModelSpec takes. Their prices are pretend.
+
+    One of them plays another provider's, so that a second opinion can be asked for.
+    """
     return {
         name: {
             "model": name,
-            "provider": DEMO_PROVIDER,
+            "provider": SECOND if name == SECOND else DEMO_PROVIDER,
             "base_url": DEMO_URL,
             "api_key_env": DEMO_KEY_ENV,
             "input_price": Decimal(input_price),
@@ -72,7 +75,7 @@ def demo_models() -> dict[str, dict[str, Any]]:
 def demo_tiers() -> list[dict[str, Any]]:
     """The demo's tiers, each as what a settings.Tier takes."""
     chains = {
-        "simple": ["demo-small", "demo-medium"],
+        "simple": ["demo-small", "demo-medium", SECOND],
         "standard": ["demo-medium", "demo-large"],
         "complex": ["demo-large", "demo-medium"],
     }

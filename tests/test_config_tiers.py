@@ -34,7 +34,8 @@ def rows(run: Any) -> list[list[str]]:
 def test_the_demos_tiers_are_shown_and_said_to_hold_for_this_session(demo):
     head, first, *_ = rows(demo)
     assert head == ["tier", "up_to", "chain", "check", "source"]
-    assert first[:6] == ["simple", "0.3", "demo-small", "→", "demo-medium", "false"]
+    chain = ["demo-small", "→", "demo-medium", "→", "demo-second"]
+    assert first[:8] == ["simple", "0.3", *chain, "false"]
     assert "the demo's, for this session" in demo("%ai config tiers").value
 
 

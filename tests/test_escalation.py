@@ -833,3 +833,59 @@ def test_an_answer_that_is_there_is_never_lost_and_each_model_is_paid_once(
         assert "".join(told).strip() == answer.text
     engine.close()
     plain.close()
+
+
+# -- in the demo
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    """An engine with nothing configured: the demo answers."""
+    monkeypatch.setenv("MMAI_DEMO", "1")
+    engine = Engine(
+        Settings(),
+        ledger=Ledger(tmp_path / "ledger.sqlite3"),
+        cache=AnswerCache(tmp_path / "cache"),
+    )
+    yield engine
+    engine.close()
+
+
+SPIDER = "\n".join(
+    [
+        MANY,
+        '[[demo: only_model=demo-small text="A spider has 6 legs."]]',
+        '[[demo: only_model=demo-second text="A spider has 8 legs."]]',
+    ]
+)
+
+
+def test_the_demo_has_a_second_model_that_agrees(demo):
+    answer = demo.ask("What is 17 * 3?", check="agree")
+    assert (answer.model, answer.checks[0].opinion.model) == ("demo-small", "demo-second")
+    assert "**51**" in answer.checks[0].opinion.text
+    assert answer.route.escalated == ()
+    assert [row.provider for row in answer.attempts] == ["demo", "demo-second"]
+    assert all(row.simulated for row in answer.attempts)
+
+
+def test_or_disagrees_where_it_is_told_to(demo):
+    answer = demo.ask(SPIDER, check="agree")
+    assert answer.model == "demo-medium"
+    assert "escalated: demo-small and demo-second disagree" in answer.footer()
+    assert "demo: pretend" in answer.footer()
+
+
+@pytest.mark.parametrize("check", [None, True])
+def test_it_is_asked_for_nothing_else_while_the_others_answer(demo, check):
+    tiers = [tier.name for tier in demo.settings_for_display.tiers]
+    answers = [demo.ask(MANY, check=check, tier=tier, cache=False) for tier in tiers]
+    assert [answer.model for answer in answers] == ["demo-small", "demo-medium", "demo-large"]
+    assert "demo-second" not in demo.costs()["request_model"].tolist()
+
+
+def test_its_answers_say_what_they_are(demo):
+    answer = demo.ask("Name three rivers.", model="demo-second")
+    assert answer.startswith("*Demo answer, not a language model.*")
+    assert "`demo-second`, of another pretend provider" in answer
+    assert "not a language model" in answer.footer()

@@ -369,7 +369,7 @@ def test_the_demos_tiers_can_be_changed_for_the_session(demo):
     bound(panel, 0).value = 0.1
     button(panel, "later").click()
     first = engine.settings_for_display.tiers[0]
-    assert (first.up_to, first.chain) == (0.1, ("demo-medium", "demo-small"))
+    assert (first.up_to, first.chain) == (0.1, ("demo-medium", "demo-small", "demo-second"))
     assert "for this session only" in panel._lines.value
     assert engine.settings.models == {}
 

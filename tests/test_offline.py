@@ -28,7 +28,7 @@ HTTP = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.s
 BROKEN = (openai.APIConnectionError, HTTP.TransportError)
 """A dropped or stalled connection; openai 2 lets the HTTP library's own error out of a stream."""
 
-MODELS = ("demo-small", "demo-medium", "demo-large")
+MODELS = ("demo-small", "demo-second", "demo-medium", "demo-large")
 
 
 @pytest.fixture
@@ -661,7 +661,7 @@ def test_the_demo_models_are_plain_settings_with_pretend_prices():
     assert tuple(models) == MODELS
     for name, spec in models.items():
         assert spec["model"] == name
-        assert spec["provider"] == "demo"
+        assert spec["provider"] == (name if name == "demo-second" else "demo")
         assert spec["base_url"] == offline.DEMO_URL
         assert spec["simulated"] is True
         assert 0 < spec["input_price"] < spec["output_price"]

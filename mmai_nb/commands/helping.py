@@ -229,10 +229,13 @@ The demo gives a wrong answer where it is told to:
     _.rejected
 
 --check agree also asks a second model, the cheapest of another provider, and takes an answer that
-the two do not share for doubtful. It costs one more answer each time:
+the two do not share for doubtful. It costs one more answer each time. In the demo, demo-second
+plays the other provider; here the two are told to differ:
 
     %%ai --check agree
     How many legs has a spider?
+    [[demo: only_model=demo-small text="A spider has 6 legs."]]
+    [[demo: only_model=demo-second text="A spider has 8 legs."]]
 
 A model that you name is followed by the tier after its own. Where there is none, with --compare,
 and where a budget leaves nothing for it, the check only tells. What is checked without asking is a

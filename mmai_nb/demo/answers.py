@@ -18,16 +18,19 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["DIRECTIVE", "MODELS", "STATEMENT", "make_answer"]
+__all__ = ["DIRECTIVE", "MODELS", "SECOND", "STATEMENT", "make_answer"]
 
 STATEMENT = "Demo answer, not a language model"
 """Stands in the first line of each answer that is not JSON."""
 
 MODELS = {  # name: tier, context window in tokens, pretend USD per million tokens in and out
     "demo-small": ("simple", 8_192, "0.10", "0.40"),
+    "demo-second": ("simple", 8_192, "0.12", "0.48"),
     "demo-medium": ("standard", 32_768, "0.60", "2.40"),
     "demo-large": ("complex", 200_000, "3.00", "12.00"),
 }
+SECOND = "demo-second"
+"""Plays the model of another provider: it is asked for a second opinion (`--check agree`)."""
 HELP = (
     "set `OPENAI_API_KEY`, or another provider's, before Jupyter starts or in `os.environ`",
     "or name a server of your own with `ai.configure(models=…)`",
@@ -95,8 +98,9 @@ def _short(text: str, limit: int = 200) -> str:
 def _markdown(asked: str, data: Sequence[tuple[str, int]], *, model: str, tier: str) -> str:
     echo = _short(asked).replace("`", "'") or "nothing but an instruction to the demo"
     words = asked.split()
+    place = "of another pretend provider" if model == SECOND else "the first model"
     facts = [
-        ("answered by", f"`{model}`, the first model of the tier *{tier}*"),
+        ("answered by", f"`{model}`, {place} of the tier *{tier}*"),
         ("words in the question", f"{len(words):,}"),
         *((f"data `{_short(name, 40)}`", f"{lines:,} lines") for name, lines in data),
     ]
