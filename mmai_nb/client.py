@@ -170,9 +170,9 @@ class Client:
         """
         peer, cap = _peer(spec), self._settings.max_response_bytes
         slot, build = _door(spec, self._sources)
-        line = self._pool.take(slot, build)
-        reply = line.ask(send, deadlines, cap)
+        line, reply = self._pool.take(slot, build), None
         try:
+            reply = line.ask(send, deadlines, cap)  # an interrupt may come while its worker starts
             reply.begin()
             if not 200 <= reply.status < 204:
                 raise _refusal(spec, reply, deadlines, self._sources)
@@ -180,7 +180,8 @@ class Client:
         except Overdue as error:
             raise overdue(peer, error.limit, error.seconds) from None
         except Lost as error:
-            raise translate(peer, error.error, talking=bool(reply.status)) from error.error
+            talking = reply is not None and bool(reply.status)
+            raise translate(peer, error.error, talking=talking) from error.error
         except TooLarge:
             what = f"the answer is larger than max_response_bytes ({cap:,})"
             raise make(ResponseTooLargeError, peer, what) from None
@@ -188,7 +189,7 @@ class Client:
             retries = 0 if isinstance(error, Undecodable) or "HTML" in str(error) else None
             raise make(BadResponseError, peer, f"it sent {error}", retries=retries) from None
         finally:
-            if reply.complete:
+            if reply is not None and reply.complete:
                 self._pool.give_back(slot, line)
             else:
                 line.hang_up()

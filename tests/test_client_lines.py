@@ -36,6 +36,7 @@ from mmai_nb.client import SDK_ERRORS, Client, translate
 from mmai_nb.errors import MmaiError
 from mmai_nb.records import Message, Request
 from mmai_nb.settings import ModelSpec, Settings
+from mmai_nb.wire import line
 from mmai_nb.wire import talk as talking
 from mmai_nb.wire.failures import Peer
 
@@ -170,6 +171,19 @@ def test_an_interrupt_before_the_answer_hangs_up(talk, interrupt):
     assert talk.seconds < IN_TIME
     assert stopped.value.partial.text == ""
     talk.stub.wait_for_hang_up()
+
+
+def test_an_interrupt_while_the_request_is_let_go_hangs_up(talk, monkeypatch):
+    class Started(threading.Thread):
+        def start(self):
+            super().start()
+            if "_work" in self.name:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(line.threading, "Thread", Started)
+    with pytest.raises(KeyboardInterrupt):
+        talk.ask(hang())
+    assert soon(lambda: not [t for t in threading.enumerate() if "_work" in t.name])
 
 
 def test_after_an_interrupt_the_client_goes_on(streamed, interrupt):
