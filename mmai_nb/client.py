@@ -36,7 +36,6 @@ from .settings import ModelSpec, Settings
 from .wire.bodies import Lessons, adapt, make_body
 from .wire.failures import (
     Peer,
-    Told,
     broken,
     make,
     overdue,
@@ -48,6 +47,7 @@ from .wire.failures import (
 from .wire.line import Deadlines, Hooks, Lost, Overdue, Pool, Reply, Send, TooLarge, Undecodable
 from .wire.reading import Garbled, ids_in
 from .wire.talk import Refusal, Talk
+from .wire.told import Told
 
 __all__ = ["SDK_ERRORS", "Client", "translate"]
 

@@ -14,8 +14,9 @@ from support.stub_server import events
 from mmai_nb.errors import CallError, MmaiError
 from mmai_nb.records import Message
 from mmai_nb.wire.bodies import Lessons, Quirks, adapt
-from mmai_nb.wire.failures import LONGEST, Peer, Told, refused, reported, sentence, wanted_wait
+from mmai_nb.wire.failures import LONGEST, Peer, refused, reported, sentence
 from mmai_nb.wire.reading import Draft, Garbled, Reader, error_in, ids_in
+from mmai_nb.wire.told import Told, wanted_wait
 
 PEER = Peer("small", "small", "local", "http://127.0.0.1:9/v1", "STUB_API_KEY")
 JSON = st.recursive(

@@ -1,4 +1,6 @@
-"""What goes over the wire and comes back, apart from the SDK: bodies, lines, reading, failures.
+"""What goes over the wire and comes back, apart from the SDK.
 
-Nothing in here imports openai, httpx or httpx2.
+One room of six files: bodies (what is sent), line (the connection), reading (what comes), talk (one
+answer as it comes), told (what a server says of an error), failures (our errors for it). Nothing in
+here imports openai, httpx or httpx2.
 """

@@ -18,9 +18,10 @@ from ..errors import (
 from ..records import Completion, OnText, Request
 from ..settings import ModelSpec
 from .bodies import Body, Quirks
-from .failures import Peer, Told, make, reported
+from .failures import Peer, make, reported
 from .line import Deadlines, Lost, Overdue, Reply, TooLarge, Undecodable
 from .reading import Draft, Reader, error_in
+from .told import Told
 
 __all__ = ["Refusal", "Talk"]
 
