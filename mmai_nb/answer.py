@@ -231,7 +231,7 @@ class Answer(str):
         if self.simulated:
             parts.append("not a language model")
         line = " · ".join(part for part in (*parts, *self.notes) if part)
-        return redact(" ".join(markup.clean_text(line).split()))
+        return redact(markup.clean_line(line))
 
     def _facts_words(self) -> list[str]:
         parts = [self.model, *_tier_words(self.route), *self._check_words()]

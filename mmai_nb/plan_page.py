@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from .amounts import format_usd
 from .dial import turn_said
-from .markup import clean_text, inert_html
+from .markup import clean_line, clean_text, inert_html, short_end
 from .records import Choice, Estimate, Route
 
 __all__ = ["aligned", "page_html", "page_text"]
@@ -138,8 +138,7 @@ def _cost(usd: float | None) -> str:
 
 def _short(name: str) -> str:
     """A name on one line; of a long one the end."""
-    name = " ".join(clean_text(name).split())
-    return name if len(name) <= LONGEST else f"…{name[1 - LONGEST :]}"
+    return short_end(clean_line(name), LONGEST)
 
 
 def aligned(rows: Sequence[Row], numbers: Sequence[str]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from .errors import (
 from .interpolation import seal
 from .keys import NOWHERE_ELSE, KeySources, find_key, missing_key
 from .ledger import Ledger
-from .markup import clean_text
+from .markup import clean_line
 from .pricing import price
 from .purse import CAP_WORDS, Purse, cut_words
 from .records import NANO, Attempt, Completion, Cost, Message, OnText, Request, Route, Status, Usage
@@ -273,7 +273,7 @@ def _explain_cap(error: MmaiError, granted: Grant | None, request: Request) -> N
 
 def _name(text: str) -> str:
     """A name that a server gave, as it can be kept and shown: one short line without secrets."""
-    return redact(" ".join(clean_text(text[:1_000]).split()))[:200]
+    return redact(clean_line(text[:1_000]))[:200]
 
 
 def _with_facts(row: Attempt, completion: Completion) -> Attempt:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .answer import render
-from .markup import clean_text, escape_markdown, inert_html, without_blank_lines
+from .markup import clean_line, clean_text, escape_markdown, inert_html, without_blank_lines
 
 __all__ = ["Cell", "Difference", "card", "side_by_side"]
 
@@ -86,9 +86,9 @@ def card(cell: Cell, format: str = "markdown") -> dict[str, str]:
         body["text/html"] = f'<div style="{_SOFT}">…</div>'
     # a space before each: what drops the style must not write them as one word
     chips = "".join(f' <span style="{_CHIP}">{inert_html(chip)}</span>' for chip in cell.chips)
-    error = " ".join(clean_text(cell.error).split())
+    error = clean_line(cell.error)
     failed = f'<div role="alert" style="{_ERROR}">{inert_html(error)}</div>' if error else ""
-    title = " ".join(clean_text(cell.title).split())
+    title = clean_line(cell.title)
     words = f"{title}{''.join(f' [{chip}]' for chip in cell.chips)}"
     return {
         "text/html": f'<section style="{_CARD}"><div style="{_TITLE}">{inert_html(title)}{chips}'

@@ -11,7 +11,7 @@ from ..amounts import counted, format_usd
 from ..answer import render
 from ..engine import Engine
 from ..errors import OptionError
-from ..markup import PRE_WRAP, clean_text, escape_lines, fenced
+from ..markup import PRE_WRAP, clean_line, clean_text, escape_lines, fenced
 from ..records import Message
 from ..texts import Deleted
 from ..words import snippet, words_of
@@ -186,7 +186,7 @@ def _is_known(value: Any) -> bool:
 
 
 def _known(value: Any) -> str:
-    text = " ".join(clean_text(str(value)).split()) if _is_known(value) else ""
+    text = clean_line(str(value)) if _is_known(value) else ""
     return text if len(text) <= 60 else text[:59] + "…"
 
 

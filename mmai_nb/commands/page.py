@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..answer import Answer
-from ..markup import clean_text, escape
+from ..markup import clean_line, escape, short_end
 
 __all__ = ["Again", "Command", "Page", "Planned", "short_name"]
 
@@ -22,8 +22,7 @@ _PRE_STYLE = (
 
 def short_name(name: str, most: int) -> str:
     """A name for a narrow column: one line of at most so many characters, the end of a long one."""
-    name = " ".join(clean_text(name).split())
-    return name if len(name) <= most else f"…{name[1 - most :]}"
+    return short_end(clean_line(name), most)
 
 
 @dataclass(frozen=True, slots=True)

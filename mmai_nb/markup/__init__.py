@@ -13,6 +13,7 @@ from __future__ import annotations
 from .escaping import (
     CODE,
     PRE_WRAP,
+    clean_line,
     clean_text,
     escape,
     escape_lines,
@@ -20,6 +21,7 @@ from .escaping import (
     fenced,
     inert_html,
     short,
+    short_end,
     without_blank_lines,
 )
 from .extraction import close_open_fence, extract_code, extract_json, runnable_code
@@ -29,6 +31,7 @@ from .markdown_writer import to_safe_markdown
 __all__ = [
     "CODE",
     "PRE_WRAP",
+    "clean_line",
     "clean_text",
     "close_open_fence",
     "escape",
@@ -40,6 +43,7 @@ __all__ = [
     "inert_html",
     "runnable_code",
     "short",
+    "short_end",
     "to_html",
     "to_safe_markdown",
     "without_blank_lines",

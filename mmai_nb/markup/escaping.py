@@ -8,6 +8,7 @@ import re
 __all__ = [
     "CODE",
     "PRE_WRAP",
+    "clean_line",
     "clean_text",
     "escape",
     "escape_lines",
@@ -16,6 +17,7 @@ __all__ = [
     "inert_html",
     "longest_run",
     "short",
+    "short_end",
     "without_blank_lines",
 ]
 
@@ -41,6 +43,11 @@ def clean_text(text: str) -> str:
     """
     text = _ANSI.sub("", text.replace("\r\n", "\n"))
     return _SURROGATE.sub("\ufffd", _UNSEEN.sub("", text))
+
+
+def clean_line(text: str) -> str:
+    """The same on one line, with a single space between words."""
+    return " ".join(clean_text(text).split())
 
 
 def escape(text: str) -> str:
@@ -94,3 +101,8 @@ def longest_run(text: str) -> int:
 def short(text: str, most: int) -> str:
     """The text, cut where it is longer than so many characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def short_end(text: str, most: int) -> str:
+    """The end of a text that is longer than so many characters: of a host, whose it is."""
+    return text if len(text) <= most else "…" + text[1 - most :]

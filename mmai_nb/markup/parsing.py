@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .escaping import short
+from .escaping import short, short_end
 from .formulas import find_formulas
 
 if TYPE_CHECKING:
@@ -101,16 +101,11 @@ def _link_note(url: str, inside: Iterable[Token]) -> Iterator[Token]:
     shown = "".join(t.content for t in inside if t.type in ("text", "code_inline")).strip().lower()
     shown = re.sub(r"^(?:https?://|mailto:)", "", shown)
     if not re.match(re.escape(host or url.lower()) + r"(?:[/?#:]|\Z)", shown):
-        yield Token("text", "", 0, content=f" ({_end(host) or short(url, 60)})")
+        yield Token("text", "", 0, content=f" ({short_end(host, 60) or short(url, 60)})")
 
 
 def image_text(token: Token) -> str:
     """What stands in place of an image: where it is, and what it is said to show."""
     url = str(token.attrGet("src") or "")
-    where = f"{_end(host)}/…" if (host := _host(url)) else short(url, 60)
+    where = f"{short_end(host, 60)}/…" if (host := _host(url)) else short(url, 60)
     return f"[image: {' '.join(filter(None, [where, short(token.content, 60)]))}]"
-
-
-def _end(host: str, most: int = 60) -> str:
-    """The end of a host, which is the part that tells whose it is."""
-    return host if len(host) <= most else "…" + host[1 - most :]
