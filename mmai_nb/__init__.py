@@ -16,7 +16,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     2  braces charts checks complexity demo exchanges specs caching reading holds
     2  price_data plan_page columns
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
-    1  discovery call_log opening word_index exporting signals dial store lettering
+    1  discovery call_log opening word_index exporting signals dial store
     0  cancel verdicts errors records markup redaction files schema frames values providers
     0  amounts sources drafts envfile vaults words vocabulary pacing fitted outputs
 

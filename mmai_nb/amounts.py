@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["counted", "format_age", "format_duration", "format_usd"]
+__all__ = [
+    "counted",
+    "format_age",
+    "format_count",
+    "format_duration",
+    "format_seconds",
+    "format_usd",
+]
 
 
 def counted(number: int, what: str) -> str:
@@ -44,3 +51,18 @@ def format_age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size):,} {unit} ago"
     return "just now"
+
+
+def format_count(tokens: float) -> str:
+    """A number of tokens in three digits: 950, 12.3 k, 4.5 M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if tokens >= size:
+            return f"{tokens / size:.3g} {unit}"
+    return f"{tokens:.0f}"
+
+
+def format_seconds(seconds: float) -> str:
+    """A time in seconds, whatever its size, such as "0.012 s", "3.5 s" or "240 s"."""
+    if seconds >= 1000:
+        return f"{seconds:,.0f} s"
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{round(seconds, 3):.2g} s"

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from mmai_nb import charts, lettering
+from mmai_nb import charts
+from mmai_nb.charts import grouping, lettering, paper
 from mmai_nb.ledger import Ledger
 from mmai_nb.records import NANO, Attempt
 
@@ -97,7 +98,7 @@ def test_forty_models_do_not_run_over(chart, ledger):
     rows = [attempt(n, f"a-provider/with-a-long-model-name-{n:02d}-instruct") for n in range(40)]
     figure = chart(frame_of(ledger, *rows))
     words(figure)
-    assert len(figure.axes[0].get_yticklabels()) <= charts.MOST_BARS + 1
+    assert len(figure.axes[0].get_yticklabels()) <= grouping.MOST_BARS + 1
     assert figure.get_figheight() <= 8
 
 
@@ -151,7 +152,7 @@ def test_small_groups_are_one_group_of_others(ledger):
     figure = charts.spend_over_time(frame_of(ledger, *rows))
     names = legend(figure)
     assert names[-1] == "14 others"
-    assert len(names) == charts.MOST_GROUPS
+    assert len(names) == paper.MOST_GROUPS
     assert sum(bars(figure)) == sum(40 - n for n in range(20))
 
 
@@ -267,7 +268,7 @@ def test_a_month_ends_with_its_own_name_and_not_the_next_ones(ledger):
 
 
 def test_the_palette_has_a_colour_for_each_group_and_no_two_alike():
-    assert len({*charts.PALETTE, charts.OTHERS}) == charts.MOST_GROUPS + 1
+    assert len({*charts.PALETTE, charts.OTHERS}) == paper.MOST_GROUPS + 1
 
 
 def test_pyplot_and_its_state_are_left_alone(tmp_path):

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import takewhile
 from typing import Any
 
-from .markup import clean_text
+from ..markup import clean_text
 
 __all__ = ["money_axis", "shown_names", "to_the_letter"]
 
