@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -205,6 +206,34 @@ def test_a_plain_statement_is_no_doubt():
     assert kinds("The result is 4, and that is certain.") == set()
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("<a><b></a>", "mismatched tag"),
+        ("<a x=1/>", "not well-formed"),
+        ("<?xml version='1.0'?>\n<a>", "mismatched tag"),
+    ],
+)
+def test_xml_that_does_not_parse_is_a_fault(code, words):
+    assert words in reason(f"```xml\n{code}\n```")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "<a/>\n<b/>",
+        "<?xml version='1.0'?>\n<a>&nbsp;</a>",
+        "<x:a>…</x:a>",
+        "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+        "<a>{{ value }}",
+        "key: value",
+        "<!-- what\nis said --><a b='c'/>",
+    ],
+)
+def test_xml_that_parses_or_is_a_part_is_no_fault(code):
+    assert kinds(f"```xml\n{code}\n```") == set()
+
+
 # -- arithmetic
 
 RIGHT = [
@@ -269,7 +298,7 @@ WRONG = [
     ("2 + 2 = 5.", "2 + 2 = 5 is wrong"),
     ("x = 3 + 4 = 8", "3 + 4 = 8 is wrong"),
     ("$80,000 + 50,000 = $13,000", "80000 + 50000 = 13000 is wrong"),
-    ("1/2 + 2/3 = 3/5", "1÷2 + 2÷3 = 3 is wrong"),
+    ("1/2 + 2/3 = 3/5", "1÷2 + 2÷3 = 3÷5 is wrong"),
     ("1.5*2 = 3.1", "1.5×2 = 3.1 is wrong"),
     ("so 3 x 60 = 190 meters", "3 × 60 = 190 is wrong"),
     ("9 \\times 9 = 80", "9 × 9 = 80 is wrong"),
@@ -559,6 +588,53 @@ def test_a_module_that_the_answer_installs_is_no_fault():
 
 def test_without_a_namespace_unknown_names_are_no_fault():
     assert kinds(block("print(df)")) == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import math\nmath.root(2)", "there is no math.root"),
+        ("from math import root", "there is no math.root"),
+        ("import math as m\nm.root(2)", "there is no m.root"),
+        ("import os.paths", "there is no os.paths"),
+        ("held.root(2)", "there is no held.root"),
+        ("import os\nos.path.joined('a')", "there is no os.path.joined"),
+        ("import math\nmath.root(2)\nmath.third(2)", "there is no math.root, math.third"),
+    ],
+)
+def test_a_name_that_a_module_does_not_have_is_told_and_fails_an_answer(code, words):
+    found = assess(f"```python\n{code}\n```", Question("How?", namespace={"held": math}))
+    assert [finding.reason for finding in found.findings] == [words]
+    assert found.fails
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import math\nmath.sqrt(2)",
+        "import math\nmath.root = math.sqrt\nmath.root(2)",
+        "math = object()\nmath.root(2)",
+        "import nowhere_at_all\nnowhere_at_all.root(2)  # pip install it",
+        "try:\n    from math import root\nexcept ImportError:\n    root = None",
+        "import sys, os\nif sys.platform == 'win32':\n    os.startfile('a')",
+        "import math\nif hasattr(math, 'root'):\n    math.root(2)",
+        "import xml.etree.ElementTree as ET\nET.fromstring('<a/>')",
+        "held.sqrt(2)",
+        "frame.root(2)",
+        "from mmai_nb import new_name_of_the_users_own",
+    ],
+)
+def test_a_name_that_a_module_has_or_may_have_is_no_fault(code):
+    names = {"held": math, "frame": object()}
+    found = find_faults(f"```python\n{code}\n```", Question("How?", namespace=names))
+    assert "attribute" not in {finding.kind for finding in found}
+
+
+def test_a_name_that_the_prompt_has_or_that_is_called_gone_may_be_missing():
+    code = "```python\nimport math\nmath.root(2)\n```"
+    assert kinds(code, "How do I replace math.root?", namespace={}) == set()
+    assert kinds(f"{code}\n\nIt was removed in math 2.", namespace={}) == set()
+    assert kinds(code) == set()  # nobody knows where it would run
 
 
 def test_looking_for_a_module_does_not_import_it(tmp_path, monkeypatch):

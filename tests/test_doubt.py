@@ -15,6 +15,7 @@ from faulty_answers import FAULTY, REAL
 from good_answers import GOOD
 from hypothesis import given
 from hypothesis import strategies as st
+from short_answers import BAD, FINE
 
 from mmai_nb import fitted
 from mmai_nb.checks import Assessment, Finding, Question, agree, assess, blocks, find_faults
@@ -44,6 +45,20 @@ def test_hardly_any_good_answer_has_a_finding_at_all():
     ]
     assert len(GOOD) >= 90
     assert len(found) <= 2, found
+
+
+@pytest.mark.parametrize("ended", ["stop", None])
+@pytest.mark.parametrize(("prompt", "answer"), FINE)
+def test_a_short_good_answer_does_not_fail(prompt, answer, ended):
+    found = assess(answer, Question(prompt, finish_reason=ended, namespace=NAMES))
+    assert not found.fails, found
+
+
+@pytest.mark.parametrize(("prompt", "answer", "kind"), BAD)
+def test_what_is_wrong_with_a_short_answer_is_seen(prompt, answer, kind):
+    found = assess(answer, Question(prompt, finish_reason="stop", namespace=NAMES))
+    assert kind in {finding.kind for finding in found.findings}
+    assert found.fails or kind not in SERIOUS
 
 
 @pytest.mark.parametrize("name", FAULTY)
@@ -86,7 +101,7 @@ def test_each_kind_of_finding_has_a_weight_and_none_is_negative():
     for weights in (Weights(), fitted_weights()):
         assert all(getattr(weights, kind) >= 0 for kind in (*KINDS, "length"))
     seen = {kind for _, _, kind in FAULTY.values()}
-    assert seen | {"schema", "names"} == set(KINDS)
+    assert seen | {"schema", "names", "attribute"} == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", SERIOUS)

@@ -19,7 +19,8 @@ from .code import broken_code, is_installed, unknown_names
 from .doubt import Assessment, weigh
 from .finals import final_answers
 from .finding import Finding
-from .prose import empty, hedging, refusal, repetition, truncated, wrong_language
+from .prose import empty, hedging, repetition, truncated, wrong_language
+from .refusing import refusal
 from .steps import loose_steps
 
 __all__ = ["Assessment", "Finding", "Question", "agree", "assess", "find_faults"]
@@ -34,7 +35,7 @@ class Question:
         schema: the JSON schema the answer must fit, or None.
         finish_reason: why the model stopped, as the endpoint says.
         namespace: names that exist where the answer's code would run; None: not known, so unknown
-            names are no fault.
+            names are no fault. Of a mapping, modules among the values are known by their names.
         installed: whether a module can be imported.
     """
 
@@ -81,7 +82,7 @@ def _faults(text: str, prompt: str, ended: bool) -> Iterator[Finding]:
 
 def _unknown(text: str, question: Question) -> Iterator[Finding]:
     if question.namespace is not None:
-        yield from unknown_names(text, question.namespace, question.installed)
+        yield from unknown_names(text, question.prompt, question.namespace, question.installed)
 
 
 def _mismatch(text: str, schema: Mapping[str, Any]) -> Iterator[Finding]:

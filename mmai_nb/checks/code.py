@@ -5,22 +5,21 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib.util
-import json
 import re
 import textwrap
-import tomllib
 import warnings
 from collections.abc import Callable, Collection, Iterator
 
+from .attributes import missing_attributes
 from .blocks import take_apart
 from .finding import Finding
+from .formats import LEFT_OUT, json_fault, toml_fault, xml_fault
 
 __all__ = ["broken_code", "is_installed", "unknown_names"]
 
 LONGEST_BLOCK = 100_000
 MOST_BLOCKS = 100
 MOST_NAMES = 3
-MOST_DOCUMENTS = 1_000
 NEARBY = 150
 """Characters before and after a block in which an answer says what it is."""
 
@@ -30,17 +29,28 @@ _SHELL = re.compile(
 _KEPT = re.compile(r"([ \t]*[\w, ]+=\s*)(?:!|%\w).*")
 _PROMPT = re.compile(r"(?:>>> ?|\.\.\. ?|In \[\d*\]: ?|   \.{3,}: ?)")
 _ELLIPSIS = re.compile(r"^[ \t]*(?:\.\.\.|…)[ \t]*$")
-_LEFT_OUT = re.compile(r"\.\.\.|…|<[A-Za-z][\w .,'-]*>|\{\{|\[your |\byour_\w+ here")
 _BRANCH = re.compile(r"\s*(?:elif|else|except|finally|case)\b")
 _CHANGE = re.compile(r"[-+ \t@]")
 _MEANT_WRONG = re.compile(
     r"\bpseudo-?\s?code|\b(?:Syntax|Indentation|Tab|JSONDecode|TOMLDecode)Error\b|\bPython ?2\b|"
     r"\b(?:invalid|malformed) (?:syntax|JSON|TOML|Python|code)\b|"
     r"\b(?:does(?:n't| not)|won't|will not|can(?:not|'t)) (?:work|parse|compile|run|be parsed)\b|"
-    r"\b(?:is|are) (?:wrong|broken|invalid|malformed|not (?:valid|allowed))\b|[❌✗✘]",
+    r"\b(?:is|are) (?:wrong|broken|invalid|malformed|not (?:valid|allowed))\b|"
+    r"\btrailing commas?\b|\bJSON(?:5|C)\b|[❌✗✘]",
     re.IGNORECASE,
 )
 _MARKED_WRONG = re.compile(r"\b(?:wrong|bad|broken|invalid|SyntaxError)\b|[❌✗✘]", re.IGNORECASE)
+_LEADS_TO_WRONG = re.compile(
+    r"^\W*(?:\d{1,2}[.)] *)?\W*(?:"
+    r"(?:the |your |my )?(?:old|before|original|wrong|bad|incorrect)\b[^\n]{0,30}:|"
+    r"[^\n]{0,40}\b(?:missing|unbalanced|unclosed|unmatched|forgotten|misplaced|mixed|wrong|extra) "
+    r"(?:a |the |closing |opening )?(?:colons?|commas?|brackets?|parenthes[ei]s|braces?|quotes?|"
+    r"quotation marks?|indent\w*|operators?|equals signs?|tabs?)\b)",
+    re.IGNORECASE,
+)
+_PRINTED = re.compile(
+    r"\b(?:outputs?|results?|prints?|printed|returns?|displays?|shows?|gives?)\b", re.I
+)
 _MEANT_RIGHT = re.compile(r"\b(?:fix\w*|correct\w*|right|working|instead)\b", re.IGNORECASE)
 _INSTALLS = re.compile(r"\b(?:pip3?|conda|mamba|uv|poetry|apt(?:-get)?) +(?:install|add)\b")
 _NEWER = re.compile(r"^[ \t]*(?:type +\w+.*=|(?:async +)?def +\w+\[|class +\w+\[)", re.MULTILINE)
@@ -51,7 +61,7 @@ _PYTHON = ("python", "py", "python3", "ipython", "pycon")
 
 
 def broken_code(text: str, prompt: str = "", *, ended: bool = False) -> Iterator[Finding]:
-    """A finding for each block of Python, JSON or TOML that does not parse, and is meant to.
+    """A finding for each block of Python, JSON, TOML or XML that does not parse, and is meant to.
 
     What stands in the prompt, or is shown as wrong or as pseudo-code, is not meant to.
 
@@ -62,13 +72,18 @@ def broken_code(text: str, prompt: str = "", *, ended: bool = False) -> Iterator
     """
     for language, code in _blocks(text, ended):
         found = _fault(language, code)
-        if found and not _is_shown_as_wrong(code, text, prompt):
+        if (
+            found
+            and not _is_shown_as_wrong(code, text, prompt)
+            and not _is_output(language, code, text)
+        ):
             yield Finding("code", found)
 
 
 def _fault(language: str, code: str) -> str:
     """Why a block does not parse; "" where it does, or is in a language that is not known here."""
-    checks = {"json": ("JSON", _json_fault), "toml": ("TOML", _toml_fault)}
+    checks = {"json": ("JSON", json_fault), "toml": ("TOML", toml_fault)}
+    checks |= dict.fromkeys(("xml", "svg", "xsd"), ("XML", xml_fault))
     checks |= dict.fromkeys(_PYTHON, ("Python code", _python_fault))
     if language not in checks:
         return ""
@@ -84,22 +99,44 @@ def _is_shown_as_wrong(code: str, text: str, prompt: str) -> bool:
     lead = before.rsplit("```", 1)[0].rstrip().rsplit("\n", 1)[-1]
     if _MEANT_RIGHT.search(lead):
         return False
+    if _LEADS_TO_WRONG.search(lead):
+        return True
     around = f"{before}\n{after}".replace("’", "'")
     comments = "\n".join(line.partition("#")[2] for line in code.split("\n"))
     told = _MEANT_WRONG.search(around) or _MARKED_WRONG.search(comments)
     return bool(told) or code.strip() in prompt
 
 
+_LOOKS_LIKE_CODE = re.compile(
+    r"[=({\[]|^[ \t]*(?:def|class|for|if|while|return|import|from|with|try|print|lambda)\b|"
+    r":[ \t]*$",
+    re.MULTILINE,
+)
+
+
+def _is_output(language: str, code: str, text: str) -> bool:
+    """Whether a block shows what code prints: a frame, or what a lead in calls so."""
+    lead = text[: text.find(code)][-NEARBY:].rsplit("```", 1)[0].rstrip().rsplit("\n", 1)[-1]
+    if language not in _PYTHON:
+        return False
+    introduced = lead.endswith((":", "：")) and _PRINTED.search(lead) and "print(" not in code
+    return bool(introduced) or not _LOOKS_LIKE_CODE.search(code)
+
+
 def unknown_names(
-    text: str, namespace: Collection[str], installed: Callable[[str], bool]
+    text: str, prompt: str, namespace: Collection[str], installed: Callable[[str], bool]
 ) -> Iterator[Finding]:
-    """A finding for names in the answer's Python that exist nowhere, and for missing modules.
+    """Findings for names in the answer's Python that exist nowhere, and for missing modules.
+
+    A name that a module does not have is another kind: an example may use names that are nowhere,
+    but a module that is here has no such name for certain.
 
     An answer that says how to install something is taken to mean those.
     All blocks together are one program; what one defines another may use.
 
     Args:
         text: the answer.
+        prompt: what was asked.
         namespace: the names that exist where the code would run.
         installed: whether a module of that name can be imported; it is not imported for it.
     """
@@ -120,6 +157,19 @@ def unknown_names(
     unknown = [name for name in seen.used if name not in known and not _EARLIER.fullmatch(name)]
     if unknown:
         yield Finding("names", f"it uses {_listed(unknown)}, which is not defined")
+    if not _ABOUT_NAMES.search(text):
+        lacking = missing_attributes(trees, namespace, seen.assigned)
+        if lacking := [name for name in lacking if name.rpartition(".")[2] not in prompt]:
+            yield Finding("attribute", f"there is no {_listed(lacking)}")
+
+
+_ABOUT_NAMES = re.compile(
+    r"\b(?:deprecated|removed|no longer|renamed|AttributeError|ImportError|has no attribute|"
+    r"(?:does not|doesn't|doesn’t) exist|(?:older|newer|earlier|later|previous) versions?|hasattr|"
+    r"Windows|macOS|"
+    r"(?:since|before|until|from|requires?|needs?|in) (?:version |v|[Pp]ython |[a-z]{2,12} )\d)"
+)
+"""It tells of versions, or of what is not there."""
 
 
 def is_installed(module: str) -> bool:
@@ -147,7 +197,7 @@ def _python_fault(code: str) -> str | None:
     try:
         _parse(source)
     except SyntaxError as error:
-        if _is_part(code) or _is_sketch(source, error) or _is_newer(source, error):
+        if _is_part(code, source) or _is_sketch(source, error) or _is_newer(source, error):
             return None
         return f"line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
@@ -155,19 +205,38 @@ def _python_fault(code: str) -> str | None:
     return None
 
 
-def _is_part(code: str) -> bool:
-    """Whether code is no program of its own: a branch of a statement, the lines of a diff."""
+def _is_part(code: str, source: str) -> bool:
+    """Whether code is no program of its own: a branch, a diff, a chain, arguments, a decorator."""
     lines = [line for line in code.split("\n") if line.strip()]
     changes = all(map(_CHANGE.match, lines)) and any(line[0] in "-+" for line in lines)
-    return changes or bool(_BRANCH.match(code))
+    start = source.lstrip()
+    whole = f"(x{start}\n)" if start[:1] == "." else f"f(\n{source}\n)"
+    wholes = (f"{source}\ndef f(): ...", whole, f"{{\n{source}\n}}")
+    if changes or _BRANCH.match(code):
+        return True
+    if not lines or len(source) > LONGEST_PART or not re.match(r"\s*[.@\w'\"*{]", source):
+        return False
+    return any(map(_parses, wholes[: 3 if lines[-1].lstrip()[:1] != "@" else 1]))
+
+
+LONGEST_PART = 2_000
+
+
+def _parses(source: str) -> bool:
+    try:
+        _parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _is_sketch(source: str, error: SyntaxError) -> bool:
     """Whether the code leaves something out on purpose: dots, <your key>, the body of a head."""
-    if _LEFT_OUT.search(source):
+    if LEFT_OUT.search(source):
         return True
     no_body = isinstance(error, IndentationError) and "expected an indented" in error.msg
-    return no_body and ("#" in source or (error.lineno or 0) >= len(source.rstrip().split("\n")))
+    last = source.rstrip().rsplit("\n", 1)[-1]
+    return no_body and ("#" in source or last.partition("#")[0].rstrip().endswith(":"))
 
 
 def _is_newer(source: str, error: SyntaxError) -> bool:
@@ -208,54 +277,13 @@ def _plain(line: str) -> str:
     return _ELLIPSIS.sub(f"{indent}...", line)
 
 
-def _json_fault(code: str) -> str | None:
-    if code.strip()[:1] not in ("{", "[") or _COMMENT.search(code) or _LEFT_OUT.search(code):
-        return None  # a part, shown with comments or with something left out: not meant as whole
-    try:
-        json.loads(code)
-    except RecursionError:
-        return "it is nested too deep"
-    except ValueError as error:
-        if _are_documents(code):
-            return None
-        return f"line {getattr(error, 'lineno', '?')}: {getattr(error, 'msg', error)}"
-    return None
-
-
-_COMMENT = re.compile(r"(?:^|\s)//|^[ \t]*#|/\*", re.MULTILINE)
-
-
-def _are_documents(code: str) -> bool:
-    """Whether several JSON values stand one after the other."""
-    place, decoder = 0, json.JSONDecoder()
-    for _ in range(MOST_DOCUMENTS):
-        try:
-            _, place = decoder.raw_decode(code, place)
-        except (ValueError, RecursionError):
-            return False
-        place += len(code[place : place + 200]) - len(code[place : place + 200].lstrip(" \n\r\t"))
-        if place >= len(code):
-            return True
-    return True
-
-
-def _toml_fault(code: str) -> str | None:
-    if _LEFT_OUT.search(code):
-        return None
-    try:
-        tomllib.loads(code)
-    except RecursionError:
-        return "it is nested too deep"
-    except ValueError as error:
-        return str(error)[:80]
-    return None
-
-
 class _Names(ast.NodeVisitor):
     """What a program binds, anywhere, and what it uses."""
 
     def __init__(self) -> None:
         self.bound: set[str] = set()
+        self.assigned: set[str] = set()
+        """What is bound by anything but an import."""
         self.used: dict[str, None] = {}
         self.modules: dict[str, None] = {}
         self.everything = False
@@ -267,6 +295,7 @@ class _Names(ast.NodeVisitor):
             self.used.setdefault(node.id)
         else:
             self.bound.add(node.id)
+            self.assigned.add(node.id)
 
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         self.bound.add(node.name)
@@ -277,6 +306,7 @@ class _Names(ast.NodeVisitor):
     def visit_arg(self, node: ast.arg) -> None:
         """A parameter; its annotation may name what is imported only for type checkers."""
         self.bound.add(node.arg)
+        self.assigned.add(node.arg)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         """`except … as name`."""

@@ -52,6 +52,7 @@ class Weights:
     refusal: float = 3.0
     code: float = 3.0
     language: float = 2.0
+    attribute: float = 3.0
     names: float = 0.35  # an example may use names that are nowhere: never enough alone
     truncated: float = 3.0
     arithmetic: float = 2.0

@@ -128,8 +128,9 @@ def final_answers(text: str, prompt: str) -> Iterator[Finding]:
 
 
 _NUMBER = re.compile(
-    r"\d|\b(?:zero|none|no|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|"
-    r"thirty|forty|fifty|hundred|thousand|million|half|third|quarter|twice|infinite)\w*\b",
+    r"\d|\b(?:none|no|one|nobody|nothing)\b|\b(?:zero|two|three|four|five|six|seven|eight|nine|ten|"
+    r"eleven|twelve|twenty|thirty|forty|fifty|hundred|thousand|million|half|third|quarter|twice|"
+    r"infinite)\w*\b",
     re.IGNORECASE,
 )
 

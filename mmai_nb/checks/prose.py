@@ -1,4 +1,4 @@
-"""The words of an answer: broken off, refusing, hedging, in circles, in the wrong language."""
+"""The words of an answer: broken off, hedging, in circles, in the wrong language."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ __all__ = [
     "empty",
     "hedging",
     "names_a_language",
-    "refusal",
     "repetition",
     "truncated",
     "wrong_language",
@@ -23,18 +22,6 @@ __all__ = [
 TAIL = 2_000
 """Characters at the end in which a loop is looked for."""
 
-_REFUSAL = re.compile(
-    r"^\W*(?:(?:(?:i'?m|i am) (?:very |really |so )?(?:sorry|afraid)|sorry),? (?:but |that )?"
-    r"(?:i|this|that)\b|(?:(?:unfortunately|as an ai\b.{0,30}),? )?"
-    r"i(?: am|'m)? (?:can(?:no|')t|can ?not|unable to|not able to|won't|do(?:n't| not)) "
-    r"(?:help|assist|answer|provide|do|fulfil|comply|create|give|access|browse|open|see|view|"
-    r"have (?:access|the ability|enough|an? |any |personal|opinions?|no ))|"
-    r"as an ai\b.{0,30},? i have no|"
-    r"es tut mir leid|leider kann ich|je suis désolé|désolé|je ne peux pas|lo siento|"
-    r"no puedo (?:ayudar|responder)|mi dispiace|non posso|desculpe|não posso|"
-    r"(?:很)?抱歉|对不起|我无法|申し訳(?:ありません|ございません)|죄송|извините|к сожалению, я не)",
-    re.IGNORECASE,
-)
 _HEDGES = re.compile(
     r"\b(?:i(?:'m| am) not (?:entirely |completely |quite |really )?(?:sure|certain)|i'?m unsure|"
     r"(?:it (?:is|'s) )?(?:cannot|can't|can not|could not|not possible to) (?:be )?determined?|"
@@ -56,7 +43,8 @@ _MARKS = "`~|^"
 def empty(text: str) -> Iterator[Finding]:
     """No word, sign or code at all, but for the language of a block of code that is empty."""
     text = _OPENING_FENCE.sub("", text)
-    if re.search(r"\w|`[^`\s]+`", text) or any(_is_sign(char) for char in text):
+    drawn = sum(bool(line.strip()) for line in text.split("\n")) > 2
+    if drawn or re.search(r"\w|`[^`\s]+`", text) or any(map(_is_sign, text)):
         return
     yield Finding("empty", "the answer is empty")
 
@@ -105,11 +93,18 @@ def _breaks_off(text: str, ended: bool) -> bool:
         return False
     if any(last.count(a) > last.count(b) for a, b in ("()", "[]", "{}", ("<<", ">>"))):
         return True
-    if words < 5 or not last[-1].isalnum():
+    if words < 5 or not last[-1].isalnum() or (len(lines) == 1 and _is_title(last)):
         return False
     stops = [line.endswith(_ENDINGS) for line in lines[:-1] if len(line.split(None, 5)) >= 5]
     usual = sum(stops) >= 0.7 * len(stops)
     return usual if stops else not re.search(r"[=<>(){};\d]", last)
+
+
+def _is_title(line: str) -> bool:
+    """Whether most of its longer words have a capital."""
+    words = re.findall(r"[^\W\d_]{4,}", line)
+    capitals = [word for word in words if word[0].isupper()]
+    return len(capitals) > 0.7 * len(words)
 
 
 def _ends_in_a_cut_number(text: str, last: str) -> bool:
@@ -119,55 +114,6 @@ def _ends_in_a_cut_number(text: str, last: str) -> bool:
         and bool(_GROUPED.search(text))
         and len(_CUT_GROUP.findall(text)) == 1
     )
-
-
-_UNKNOWING = re.compile(
-    r"^\W*(?:(?:sorry|unfortunately|honestly),? )?"
-    r"(?:i (?:really |honestly )?(?:don't|do not) know|"
-    r"i(?:'m| am) (?:not (?:\w+ )?(?:sure|certain)|unsure)|(?:i have )?no idea|"
-    r"(?:that|it)(?:'s| is) (?:unknown|hard to say|unclear)\W*$)",
-    re.IGNORECASE,
-)
-_YET = re.compile(
-    r"\d|\b(?:but|perhaps|maybe|probably|might|may|could|however|think|guess)\b", re.IGNORECASE
-)
-_MAY_NOT_KNOW = re.compile(r"don't know|do not know|not sure|unsure|no idea|unknown", re.IGNORECASE)
-LONGEST_UNKNOWING = 160
-"""Characters: who says more after "I am not sure" may go on to an answer."""
-
-LONGEST_REFUSAL = 400
-"""Characters: who says more than that after "I can't …" does not merely decline."""
-
-
-_WRITING = re.compile(
-    r"\b(?:write|draft|compose|rephrase|reword|reply|respond|say|(?:e-?)?mails?|letter|message|"
-    r"note|excuse|words? for|schreib\w*|écri\w+|escrib\w+)\b"
-    r"|translat|übersetz|tradu[iczçs]",
-    re.IGNORECASE,
-)
-_DECLINING = re.compile(
-    r"\b(?:sorry|apolog\w*|afraid|can ?not|can't|unable|declin\w*|refus\w*|entschuldig\w*|leid|"
-    r"absag\w*|ablehn\w*|désolée?|excus\w*|siento|disculp\w*|scus\w*)\b",
-    re.IGNORECASE,
-)
-
-
-def refusal(text: str, prompt: str = "") -> Iterator[Finding]:
-    """It begins by declining, or by not knowing, and there is not much more.
-
-    Unless such words were to be written.
-    """
-    plain = text[:300].replace("’", "'").lstrip()
-    if len(text) <= LONGEST_UNKNOWING and _UNKNOWING.search(plain) and not _YET.search(plain):
-        if not _MAY_NOT_KNOW.search(prompt[:5_000].replace("’", "'")):
-            yield Finding("refusal", "the model says that it does not know")
-        return
-    if len(text) > LONGEST_REFUSAL or not _REFUSAL.search(plain):
-        return
-    asked = prompt[:5_000].replace("’", "'")
-    to_write = _WRITING.search(asked) or names_a_language(asked)
-    if not (to_write and _DECLINING.search(asked)):
-        yield Finding("refusal", "the model declines to answer")
 
 
 def hedging(text: str) -> Iterator[Finding]:
@@ -212,6 +158,19 @@ def repetition(text: str, prompt: str = "") -> Iterator[Finding]:
         if count >= least and re.search(r"\w{2}", said) and "|" not in said:
             yield Finding("repetition", f"the last words come {count} times in a row")
             return
+    if (found := _LOOP.search(text[-TAIL:].rstrip())) and _is_loop(found[0], found[1]):
+        count = len(found[0]) // len(found[1])
+        yield Finding("repetition", f"the last signs come {count} times in a row")
+
+
+_LOOP = re.compile(r"([^\s|]{1,30}?)\1{7,}$")
+_WORD_SIGN = re.compile("[^\\W\\d_]")
+
+
+def _is_loop(whole: str, unit: str) -> bool:
+    """Whether letters that come again and again without a space are more than a sigh or a rule."""
+    most = 60 if unit.isascii() else 24
+    return len(whole) >= most and bool(_WORD_SIGN.search(unit))
 
 
 _SCRIPTS = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Set
 
+from .arithmetic import speaks_of_errors
 from .blocks import take_apart
 from .finals import number_asked, offers_choices, stem
 from .finding import Finding
@@ -49,7 +50,7 @@ _WORD = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b")
 def loose_steps(text: str, prompt: str) -> Iterator[Finding]:
     """Numbers of the question that are not used, results that are not, an end that is no result."""
     question = stem(prompt)
-    if not number_asked(question):
+    if not number_asked(question) or speaks_of_errors(prompt):
         return
     prose = _ANNOTATION.sub("", take_apart(text).prose[:20_000].replace("**", ""))
     results = _results(prose)
