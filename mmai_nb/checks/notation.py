@@ -82,12 +82,13 @@ _NO_COUNT = frozenset(
     re.findall(
         r"\w+",
         """squared cubed factorial choose mod modulo dozen dozens pair pairs couple couples score
-        gross half halves third thirds quarter quarters fourths fifths sixths eighths tenths
-        hundredths ones tens hundreds hundred thousand thousands million millions billion billions
-        trillion percent percentage points lakh crore nickel nickels dime dimes penny pennies cents
-        cent is are was were be and or of to from than times plus minus by the in on at for with if
-        then so but not over under into equals gives makes sin cos tan log exp sqrt max min mean base
-        bit bits degrees degree sq square cubic""",
+        gross half halves third thirds quarter quarters fourths fifths sixths eighths
+        tenths hundredths ones tens hundreds hundred thousand thousands million millions
+        billion billions trillion percent percentage points lakh crore nickel nickels
+        dime dimes penny pennies cents cent is are was were be and or of to from than
+        times plus minus by the in on at for with if then so but not over under into
+        equals gives makes sin cos tan log exp sqrt max min mean base bit bits degrees
+        degree sq square cubic""",
     )
 )
 """Words behind a figure that change its value, or are no name of what is counted."""
