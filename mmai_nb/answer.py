@@ -5,25 +5,20 @@ The MIME protocol is duck-typed: nothing of IPython is imported here.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from . import markup
 from .amounts import counted, format_age, format_duration, format_usd
+from .markup import clean_line, render, short
 from .records import NANO, Attempt, Checked, Completion, Cost, Route, Usage
 from .redaction import redact
 
-__all__ = ["Answer", "render", "row_of"]
+__all__ = ["Answer", "row_of"]
 
 Bundle = dict[str, Any]
-
-MAX_REASONING = 20_000
-"""Characters of a model's thoughts that are shown, and so saved with the notebook."""
-_FOOTER_STYLE = "color: var(--jp-ui-font-color2, #616161); font-size: 87%; margin-top: 0.4em"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ class Answer(str):
         return type(self)._made, (self.text, self._facts)
 
     def __repr__(self) -> str:
-        return f"Answer({markup.short(self.text, 60)!r}, model={self.model!r})"
+        return f"Answer({short(self.text, 60)!r}, model={self.model!r})"
 
     def with_parsed(self, parsed: Any) -> Answer:
         """The same answer with the value that was found in it."""
@@ -231,7 +226,7 @@ class Answer(str):
         if self.simulated:
             parts.append("not a language model")
         line = " · ".join(part for part in (*parts, *self.notes) if part)
-        return redact(markup.clean_line(line))
+        return redact(clean_line(line))
 
     def _facts_words(self) -> list[str]:
         parts = [self.model, *_tier_words(self.route), *self._check_words()]
@@ -350,74 +345,6 @@ class Answer(str):
 
     def _forget(self) -> None:
         object.__setattr__(self, "_left", None)
-
-
-def render(
-    text: str,
-    format: str = "markdown",
-    footer: str = "",
-    *,
-    reasoning: str = "",
-    details: str = "",
-    partial: bool = False,
-) -> Bundle:
-    """MIME data that show a model's text safely.
-
-    Args:
-        text: the answer, or what has come of it.
-        format: markdown, text, code, json or html, which is shown as source; else as markdown.
-        footer: one line under it.
-        reasoning: thoughts of the model, folded above it.
-        details: further lines under the footer.
-        partial: whether more is to come.
-    """
-    below = markup.clean_text("\n".join(filter(None, [footer, details])))
-    if format in ("text", "code", "json", "html"):
-        shown = _source(text, format, partial)
-        pre = f"{markup.PRE_WRAP}<code>" if format == "text" else markup.CODE
-        inner = f"{pre}{markup.escape_lines(shown)}</code></pre>"
-        body = f'<div class="mmai-answer jp-RenderedHTMLCommon">{inner}</div>'
-        safe = markup.fenced(shown, "" if format in ("text", "code") else format)
-    else:
-        shown = markup.clean_text(text)
-        body = markup.to_html(shown)
-        safe = markup.to_safe_markdown(shown).rstrip("\n")
-    note = f"*{markup.escape_markdown(' '.join(below.split()))}*" if below else ""
-    return {
-        "text/plain": "\n\n".join(filter(None, [shown, below])),
-        "text/html": _reasoning_html(reasoning) + body + _footer_html(below),
-        "text/markdown": "\n\n".join(filter(None, [safe, note])),
-    }
-
-
-def _source(text: str, format: str, partial: bool) -> str:
-    """What of a text is shown to the letter."""
-    if format == "code":
-        return markup.extract_code(text, every=True)
-    if format == "json" and not partial:
-        try:
-            return json.dumps(markup.extract_json(text), indent=2, ensure_ascii=False)
-        except (ValueError, RecursionError):
-            pass
-    return markup.clean_text(text)
-
-
-def _footer_html(words: str) -> str:
-    if not words:
-        return ""
-    lines = "<br>".join(markup.inert_html(line) for line in words.split("\n"))
-    ignored = "tex2jax_ignore mathjax_ignore"  # dollars of two prices are no formula
-    return f'\n<div class="mmai-footer {ignored}" style="{_FOOTER_STYLE}">{lines}</div>'
-
-
-def _reasoning_html(reasoning: str) -> str:
-    if not reasoning.strip():
-        return ""
-    words = markup.escape_lines(markup.short(reasoning.strip(), MAX_REASONING))
-    return (
-        '<details class="mmai-reasoning"><summary>reasoning</summary>'
-        f"{markup.PRE_WRAP}{words}</pre></details>\n"
-    )
 
 
 def _tier_words(route: Route) -> list[str]:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from .answer import Answer, render
+from .answer import Answer
 from .comparison import Comparison
-from .markup import clean_text, escape
+from .markup import clean_text, escape, render
 from .outputs import publisher
 from .pacing import DEAD_FRONT_END, PACE, Pace, size_of
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .answer import render
-from .markup import clean_line, clean_text, escape_markdown, inert_html, without_blank_lines
+from .markup import clean_line, clean_text, escape_markdown, inert_html, render, without_blank_lines
 
 __all__ = ["Cell", "Difference", "card", "side_by_side"]
 

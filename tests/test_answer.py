@@ -15,8 +15,8 @@ import pytest
 
 import mmai_nb.answer as answers
 from mmai_nb.amounts import format_usd
-from mmai_nb.answer import Answer, render
-from mmai_nb.markup import CODE
+from mmai_nb.answer import Answer
+from mmai_nb.markup import CODE, render
 from mmai_nb.records import Attempt, Completion, Complexity, Cost, Route, Usage
 
 COMPLETION = Completion(

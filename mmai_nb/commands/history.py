@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..amounts import counted, format_usd
-from ..answer import render
 from ..engine import Engine
 from ..errors import OptionError
-from ..markup import PRE_WRAP, clean_line, clean_text, escape_lines, fenced
+from ..markup import PRE_WRAP, clean_line, clean_text, escape_lines, fenced, render
 from ..records import Message
 from ..texts import Deleted
 from ..words import snippet, words_of

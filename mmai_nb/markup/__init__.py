@@ -4,8 +4,9 @@ Model text is hostile. A notebook runs whatever HTML a cell of its user puts out
 passes markup through: the text is parsed as Markdown with raw HTML off, and what is shown is
 written anew from the parsed tokens. Nothing shown loads anything from anywhere.
 
-One room of six files: escaping (text to the letter), formulas (LaTeX), parsing (Markdown as tame
-tokens), html_writer and markdown_writer (what is shown), extraction (code and JSON inside).
+One room of seven files: escaping (text to the letter), formulas (LaTeX), parsing (Markdown as tame
+tokens), html_writer and markdown_writer (what is shown), extraction (code and JSON inside),
+rendering (all of it, as MIME data).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .escaping import (
 from .extraction import close_open_fence, extract_code, extract_json, runnable_code
 from .html_writer import to_html
 from .markdown_writer import to_safe_markdown
+from .rendering import render
 
 __all__ = [
     "CODE",
@@ -41,6 +43,7 @@ __all__ = [
     "extract_json",
     "fenced",
     "inert_html",
+    "render",
     "runnable_code",
     "short",
     "short_end",
