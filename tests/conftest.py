@@ -23,8 +23,15 @@ KEYS = ("_API_KEY", "_TOKEN", "_SECRET")
 
 
 def pytest_configure() -> None:
-    """A suite that a shell starts in the background is born deaf to interrupts."""
+    """What a shell in the background or the time of day would change for some tests.
+
+    A suite that is started in the background is born deaf to interrupts.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(time, "tzset") and "TZ" not in os.environ:
+        # it is noon or a little later: many tests count what is of today, and see no day end
+        os.environ["TZ"] = f"NOON{time.gmtime().tm_hour - 12:+}"
+        time.tzset()
 
 
 def pytest_sessionfinish() -> None:
@@ -47,6 +54,9 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("MMAI_DISCOVER", "no")  # what runs on the developer's machine is no fixture
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
     monkeypatch.chdir(tmp_path)
+    ledger = sys.modules.get("mmai_nb.ledger")
+    if ledger is not None:
+        monkeypatch.setattr(ledger, "PATIENCE", 20.0)  # a slow disk makes no test warn
     yield
     engine = sys.modules.get("mmai_nb.engine")
     if engine is not None and engine._default is not None:

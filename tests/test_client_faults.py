@@ -51,10 +51,12 @@ def said(code, error_code, message="said no", **more):
     return status(code, message, error={"code": error_code, **more})
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture
+def deaf_port():
+    """A port at which nobody listens, nor can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def is_open(port: int) -> bool:
@@ -66,10 +68,10 @@ def is_open(port: int) -> bool:
 
 
 @pytest.mark.parametrize(("port", "hint"), [(None, "is the server running?"), (11434, "ollama")])
-def test_nothing_listens(stub, port, hint):
+def test_nothing_listens(stub, deaf_port, port, hint):
     if port is not None and is_open(port):
         pytest.skip("a real Ollama listens here")
-    url = f"http://127.0.0.1:{port or free_port()}/v1"
+    url = f"http://127.0.0.1:{port or deaf_port}/v1"
     error = Talking(stub, spec={"base_url": url}).fail()
     assert (type(error), error.reason, error.retries) == (ConnectionFailedError, "refused", 2)
     assert hint in str(error)
