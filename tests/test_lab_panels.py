@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import ExitStack
 from pathlib import Path
 
-import nbformat
 import pytest
 import support.lab
-from support.lab import chromium, lab, menu, page_of, run_all
+from support.lab import chromium, lab, menu, open_panel, run_all, save
 
 PICTURES = Path(__file__).parents[1] / ".artifacts"
 LOAD = "%load_ext mmai_nb\nimport mmai_nb as ai"
+CHART = "img[alt^='Spend over time']:visible"
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,31 +27,21 @@ pytestmark = [
 @pytest.fixture
 def desk(tmp_path):
     """Opens a notebook of these cells in JupyterLab and runs it; gives page and panel."""
-    folder, notebooks = tmp_path / "jupyter", tmp_path / "notebooks"
-    folder.mkdir()
-    notebooks.mkdir()
     PICTURES.mkdir(exist_ok=True)
-    open_ones = []
+    with ExitStack() as open_ones:
 
-    def opened(*cells: str, size: tuple[int, int] = (1000, 1300)):
-        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-        made.metadata["kernelspec"] = {
-            "name": "python3",
-            "display_name": "Python 3",
-            "language": "python",
-        }
-        nbformat.write(made, notebooks / "panel.ipynb")
-        server = lab(folder, notebooks)
-        browser = page_of(server.__enter__().format("panel.ipynb"), size=size)
-        page = browser.__enter__()
-        open_ones.extend([browser, server])
-        panel = run_all(page)
-        page.keyboard.press("Control+b")
-        return page, panel
+        def opened(*cells: str, size: tuple[int, int] = (1000, 1300)):
+            page = open_ones.enter_context(support.lab.desk(lab, tmp_path, *cells, size=size))
+            panel = run_all(page)
+            page.keyboard.press("Control+b")
+            return page, panel
 
-    yield opened
-    for one in open_ones:
-        one.__exit__(None, None, None)
+        yield opened
+
+
+def seen(found):
+    """Those that are visible: beside a living widget is its twin, which is not."""
+    return found.locator("visible=true")
 
 
 def outputs_of(panel, cell: int):
@@ -61,25 +54,26 @@ def test_models_are_compared_voted_on_and_the_spend_follows(desk):
         "ai.panels.compare('Name three rivers.', ['demo-small', 'demo-large'])",
         "ai.panels.spend()",
     )
-    panel.get_by_text("No calls yet").wait_for()
+    seen(panel.get_by_text("No calls yet")).wait_for()
     panel.get_by_label("hide the names until I vote").check()
     panel.get_by_role("button", name="Compare", exact=True).click()
     panel.get_by_role("button", name="Answer A is best").wait_for()
-    cards = panel.locator(".jp-OutputArea-output section")
+    cards = panel.locator(".jp-OutputArea-output section:visible")
     assert cards.count() == 2
-    assert panel.get_by_text("Answer B", exact=True).count() == 1
+    assert seen(panel.get_by_text("Answer B", exact=True)).count() == 1
     panel.get_by_role("button", name="Answer A is best").click()
-    panel.get_by_text("your choice").wait_for()
+    seen(panel.get_by_text("your choice")).wait_for()
     panel.screenshot(path=PICTURES / "compare.png")
     money = panel.locator("select").filter(has_text="Demo (pretend)")
     money.select_option("Demo (pretend)")
-    chart = panel.locator("img[alt^='Spend over time']")
+    chart = panel.locator(CHART)
     chart.wait_for()
     before = chart.get_attribute("alt")
     panel.get_by_placeholder("What shall they answer").fill("Name three lakes.")
     panel.get_by_role("button", name="Compare", exact=True).click()
     page.wait_for_function(
-        "before => document.querySelector(\"img[alt^='Spend over time']\").alt !== before",
+        "before => [...document.querySelectorAll(\"img[alt^='Spend over time']\")].some("
+        "image => image.checkVisibility() && image.alt !== before)",
         arg=before,
     )
     chart.scroll_into_view_if_needed()
@@ -128,18 +122,44 @@ def test_stop_ends_a_comparison_that_is_under_way(desk):
 
 def test_a_panel_leaves_its_picture_in_the_notebook_when_the_kernel_is_shut_down(desk):
     page, panel = desk(LOAD, "%%ai -q\nWhat is 17 * 3?", "ai.panels.spend()")
-    chart = panel.locator("img[alt^='Spend over time']")
+    chart = panel.locator(CHART)
     chart.wait_for()
     menu(page, "Kernel", "Shut Down Kernel")
     panel.get_by_text("This is a picture of the panel").wait_for()
     assert chart.count() == 1
-    page.keyboard.press("Control+s")
-    page.wait_for_timeout(1500)
+    save(page)
     page.reload()
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     panel.get_by_text("This is a picture of the panel").wait_for()
     assert panel.get_by_text("Error displaying widget").count() == 0
     assert page.problems == []
+
+
+def test_a_panel_whose_kernel_was_killed_leaves_the_picture_of_what_it_last_showed(desk):
+    page, panel = desk(
+        LOAD,
+        "import os\nprint(os.getpid())",
+        "ai.panels.compare('Name three rivers.', ['demo-small', 'demo-large'])",
+    )
+    picture = panel.get_by_text("This is a picture of the panel")
+    panel.get_by_role("button", name="Compare", exact=True).click()
+    panel.locator(".mmai-twin section").nth(1).wait_for(state="attached")
+    assert not picture.is_visible()
+    os.kill(int(outputs_of(panel, 1).inner_text()), signal.SIGKILL)
+    picture.wait_for()
+    assert not panel.get_by_role("button", name="Compare", exact=True).is_visible()
+    page.get_by_role("button", name="Ok", exact=True).click()
+    save(page)
+    page.reload()
+    panel = open_panel(page)
+    picture = panel.get_by_text("This is a picture of the panel")
+    picture.wait_for()
+    assert panel.locator("section:visible").count() == 2
+    panel.get_by_text("Error displaying widget").wait_for(state="attached")
+    assert not panel.get_by_text("Error displaying widget").is_visible()
+    run_all(page)
+    panel.get_by_role("button", name="Compare", exact=True).wait_for()
+    assert not picture.is_visible()
 
 
 def test_a_cell_that_runs_again_has_one_panel_that_listens(desk):
@@ -150,7 +170,7 @@ def test_a_cell_that_runs_again_has_one_panel_that_listens(desk):
     )
     for _ in range(2):
         run_all(page)
-    panel.get_by_text("No calls yet").wait_for()
+    seen(panel.get_by_text("No calls yet")).wait_for()
     assert outputs_of(panel, 2).inner_text().strip() == "1"
     assert page.problems == []
 
@@ -159,7 +179,7 @@ def test_in_a_dark_theme_a_picture_is_turned_over(desk, monkeypatch):
     themes = "@jupyterlab/apputils-extension/themes"
     monkeypatch.setitem(support.lab.SETTINGS, themes, {"theme": "JupyterLab Dark"})
     page, panel = desk(LOAD, "%%ai -q\nWhat is 17 * 3?", "ai.panels.spend()")
-    chart = panel.locator("img[alt^='Spend over time']")
+    chart = panel.locator(CHART)
     chart.wait_for()
     panel.screenshot(path=PICTURES / "spend-dark.png")
     assert "invert(0.933)" in chart.evaluate("image => getComputedStyle(image).filter")
@@ -174,7 +194,7 @@ def test_the_panels_fit_narrow_and_wide_windows(desk, width):
         "ai.panels.spend()",
         size=(width, 1200),
     )
-    panel.locator("img[alt^='Spend over time']").wait_for()
+    panel.locator(CHART).wait_for()
     panel.screenshot(path=PICTURES / f"spend-{width}.png")
     wider = panel.evaluate(
         "p => p.querySelector('.jp-WindowedPanel-outer').scrollWidth > p.clientWidth + 4"

@@ -63,9 +63,9 @@ class Kernel:
     def get_parent(self):
         return self._request
 
-    def request(self, cell: str, run: str) -> None:
-        """A front end runs a cell."""
-        self._request |= {"metadata": {"cellId": cell}, "header": {"msg_id": run}}
+    def request(self, cell: str, run: str, **more: object) -> None:
+        """A front end runs a cell; JupyterLab's tells more of it than others."""
+        self._request |= {"metadata": {"cellId": cell, **more}, "header": {"msg_id": run}}
 
     def publish(self, bundle, *, transient, update):
         assert transient["display_id"]
@@ -92,6 +92,51 @@ def test_a_panel_that_is_closed_leaves_its_twin_where_it_was(kernel):
     assert WIDGET_VIEW in screen.shown[0][1]
     assert set(screen.shown[1][1]) == {"text/html", "text/plain"}
     assert "<b>twin</b>" in screen.shown[1][1]["text/html"]
+
+
+def test_in_jupyterlab_the_twin_is_an_output_of_its_own_that_the_living_widget_hides(kernel):
+    screen, panel = kernel(allow_stdin=True), Small("a panel")
+    screen.request("1", "first", deletedCells=[])
+    panel._ipython_display_()
+    (_, twin), (_, live) = screen.shown
+    assert set(twin) == {"text/html", "text/plain"}
+    assert live[WIDGET_VIEW]["model_id"] == panel.widget.model_id
+    (mark,) = panel.widget._dom_classes
+    assert f":root:has(.{mark}:not(.jupyter-widgets-disconnected))" in twin["text/html"]
+    assert live["text/html"] == "<div></div>"
+    panel.close()
+    (_, twin), (_, live) = screen.shown[2:]
+    assert "<b>twin</b>" in twin["text/html"]
+    assert "<style>" not in twin["text/html"]
+    assert live == {"text/html": "<div></div>"}
+
+
+def test_the_twin_beside_a_widget_follows_once_nothing_changes_any_more(kernel, monkeypatch):
+    monkeypatch.setattr("mmai_nb.panels.panel.QUIET", 0.05)
+    screen, panel = kernel(allow_stdin=True), Small("a panel")
+    screen.request("1", "first", deletedCells=[])
+    panel._ipython_display_()
+    monkeypatch.setattr(panel, "static", lambda: {"text/html": "<b>new</b>", "text/plain": "new"})
+    for _ in range(3):
+        panel.changed()
+    panel._renewal.join(5)
+    assert [update for update, _ in screen.shown] == [False, False, True]
+    assert "<b>new</b>" in screen.shown[2][1]["text/html"]
+    assert WIDGET_VIEW not in screen.shown[2][1]
+    panel.changed()
+    panel.close()
+    assert not panel._renewal.is_alive()
+    assert len(screen.shown) == 5
+
+
+def test_elsewhere_the_twin_is_in_the_widgets_output_and_is_left_as_it_was(kernel):
+    screen, panel = kernel(allow_stdin=True), Small("a panel")
+    screen.request("1", "first")
+    panel._ipython_display_()
+    panel.changed()
+    assert panel._renewal is None
+    assert len(screen.shown) == 1
+    panel.close()
 
 
 def test_a_panel_that_was_never_shown_shows_nothing_when_it_closes(kernel):

@@ -192,6 +192,7 @@ class ComparePanel(Panel):
         self._say("Vote to see the names." if comparison.hidden else words, "plain")
         self._offer_votes(comparison)
         self._enable()
+        self.changed()
 
     def _stop_all(self) -> None:
         if self.comparison is not None and not self.comparison.over:
@@ -225,6 +226,7 @@ class ComparePanel(Panel):
         self._say("Your vote is kept.")
         self._show_rates()
         self._enable()
+        self.changed()
 
     def _sort(self) -> None:
         if self.comparison is None:
@@ -235,6 +237,7 @@ class ComparePanel(Panel):
             self._order.value = "asked"
             raise
         self._update(self.comparison)
+        self.changed()
 
     def _show_difference(self) -> None:
         done = [c for c in self._some().ordered() if c.answer is not None]

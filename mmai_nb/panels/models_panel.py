@@ -235,6 +235,7 @@ class ModelsPanel(Panel):
         self._show_route()
         self._list_models()
         self._show_unsaved()
+        self.changed()
 
     def _show_unsaved(self) -> None:
         """The lines of `%ai config` for what is in no file yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-import uuid
+import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,23 +13,25 @@ from typing import Any
 
 from ..markup import clean_text, inert_html
 from ..pacing import DEAD_FRONT_END
+from .place import WIDGET_VIEW, Place
 
 __all__ = ["NOTE_STYLE", "Panel"]
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 NOTE_STYLE = "color: var(--jp-ui-font-color2, #616161); font-size: 87%"
 HOW_TO_GET_IT = (
     "This is a picture of the panel. Run the cell in a front end with ipywidgets for the live one."
 )
+QUIET = 2.0
+"""Seconds without a change after which the twin in the notebook follows."""
 
 
 class Panel(ABC):
     """A widget that leaves something to read where no widget can live.
 
-    A live front end shows the widget and nothing else; nbconvert, GitHub and a front end without
-    widgets show the static twin that stands in the same MIME bundle. The twin stands alone where
-    nobody can use a widget: in a notebook that a program runs, and once the panel is closed or its
-    kernel ends.
+    A live front end shows the widget and nothing else; nbconvert, GitHub, a front end without
+    widgets and a notebook whose kernel is gone show the static twin, which stands beside it. The
+    twin stands alone where nobody can use a widget: in a notebook that a program runs, and once the
+    panel is closed or its kernel ends.
 
     Args:
         name: said where only text can be shown.
@@ -40,7 +42,8 @@ class Panel(ABC):
         self._widget: Any = None
         self._undo: list[Callable[[], None]] = []
         self._closed = self._shown = False
-        self._place = uuid.uuid4().hex  # the display that can be updated
+        self._place = Place()
+        self._renewal: threading.Timer | None = None
         self._shown_by: tuple[object, object] = (None, None)
 
     @abstractmethod
@@ -65,6 +68,7 @@ class Panel(ABC):
     def close(self) -> None:
         """Let go of listeners and widgets; on the screen stays the static twin."""
         self._closed = True
+        self._end_renewal()
         while self._undo:
             self._undo.pop()()
         widget, self._widget = self._widget, None
@@ -73,7 +77,27 @@ class Panel(ABC):
         if self._shown:
             self._shown = False
             with suppress(*DEAD_FRONT_END):
-                self._publish(update=True)
+                self._place.close(self._repr_mimebundle_())
+
+    def changed(self) -> None:
+        """What is shown is another now: the twin that is saved with the notebook follows soon."""
+        if self._shown and self._place.apart:
+            self._end_renewal()
+            self._renewal = threading.Timer(QUIET, self._renew)
+            self._renewal.daemon = True
+            self._renewal.start()
+
+    def _renew(self) -> None:
+        if not self._closed:
+            with suppress(*DEAD_FRONT_END):
+                self._place.renew(self._repr_mimebundle_())
+
+    def _end_renewal(self) -> None:
+        renewal = self._renewal
+        if renewal is not None:
+            renewal.cancel()
+            if renewal is not threading.current_thread():
+                renewal.join()
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -90,16 +114,12 @@ class Panel(ABC):
         for other in list(_shown):  # what an earlier run of this cell had shown is off the screen
             if other is not self and other._shown_by[0] == cell and other._shown_by[1] != run:
                 other.close()
-        self._publish()
+        bundle = self._repr_mimebundle_()
+        if WIDGET_VIEW in bundle:
+            self.widget.add_class(self._place.mark)
+        self._place.show(bundle, apart=_is_jupyterlab())
         self._shown = not self._closed
         _shown.add(self)
-
-    def _publish(self, *, update: bool = False) -> None:
-        from IPython.display import publish_display_data
-
-        bundle, transient = self._repr_mimebundle_(), {"display_id": self._place}
-        publish: Callable[..., None] = publish_display_data
-        publish(bundle, transient=transient, update=update)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         twin = self.static()
@@ -141,6 +161,11 @@ def _is_run_by_a_program() -> bool:
     if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
         return False
     return _request().get("content", {}).get("allow_stdin") is False
+
+
+def _is_jupyterlab() -> bool:
+    """Whether JupyterLab or what is made of it (Notebook 7) sent the cell: only they tell this."""
+    return "deletedCells" in _request().get("metadata", {})
 
 
 def _cell_and_run() -> tuple[object, object]:

@@ -151,6 +151,7 @@ class SpendPanel(Panel):
 
     def _draw(self) -> None:
         """Show what there is now; only what has changed goes to the front end."""
+        self.changed()
         with self._lock:
             found = self.report()
             if found.empty:
