@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from .fitted import joined, read_fitted
+from .fitted import joined, logistic, read_fitted
 from .records import Complexity
 from .signals import READ, read_signals, read_words
 
@@ -126,13 +126,13 @@ def score(
     weights = weights or fitted_weights()
     signals = read_signals(text, data, frames=frames, format=format, again=again)
     seen = {name: value for name, value in signals.items() if value}
-    shipped = _logistic(_sum(weights, seen)) if offsets or words else None
+    shipped = logistic(_sum(weights, seen)) if offsets or words else None
     chosen = with_offsets(weights, offsets) if offsets else weights
     parts = {name: getattr(chosen, name) * value for name, value in seen.items()}
     if words:
         parts["words"] = words_part(words, read_words(text))
     z = chosen.bias + sum(parts.values())
-    return Complexity(_logistic(z), _reasons(parts, signals, text, data, z), seen, shipped)
+    return Complexity(logistic(z), _reasons(parts, signals, text, data, z), seen, shipped)
 
 
 def words_part(weights: Mapping[int, float], words: Sequence[int]) -> float:
@@ -146,10 +146,6 @@ def words_part(weights: Mapping[int, float], words: Sequence[int]) -> float:
 def _sum(weights: Weights, signals: Mapping[str, float]) -> float:
     parts: float = sum([getattr(weights, name) * n for name, n in signals.items()])
     return weights.bias + parts
-
-
-def _logistic(z: float) -> float:
-    return round(1 / (1 + math.exp(-max(-50.0, min(50.0, z)))), 4)
 
 
 def with_offsets(weights: Weights, offsets: Mapping[str, float]) -> Weights:

@@ -47,8 +47,9 @@ from .records import (
     Route,
     Situation,
     Usage,
+    cost_of,
 )
-from .remembering import Turn, cost_of, put_by, remember
+from .remembering import Turn, put_by, remember
 from .replaying import (
     Hindrance,
     find_replay,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     W = TypeVar("W")
 
-__all__ = ["joined", "read_fitted"]
+__all__ = ["joined", "logistic", "read_fitted"]
 
 
 def read_fitted(priors: W, names: Collection[str], file: str, then: str) -> W:
@@ -58,3 +58,8 @@ def joined(priors: W, names: Collection[str], found: object) -> W:
         if value < 0 and name != "bias":
             raise ValueError(f"{name} is negative")
     return replace(priors, **found)
+
+
+def logistic(z: float) -> float:
+    """What a sum of weights comes to, from 0 to 1, in four digits."""
+    return round(1 / (1 + math.exp(-max(-50.0, min(50.0, z)))), 4)

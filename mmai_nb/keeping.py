@@ -134,7 +134,7 @@ def parser_of(request: Request, schema: Any = None) -> Parse | None:
     """
     if request.format == "code":
         return lambda completion: extract_code(completion.text)
-    if request.schema is None and request.format != "json":
+    if not request.wants_json:
         return None
 
     def parse(completion: Completion) -> Any:

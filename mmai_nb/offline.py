@@ -32,7 +32,7 @@ from typing import Any
 from .demo.answers import MODELS, SECOND
 from .demo.faults import Behaviour, read_behaviour
 from .keys import remember_key
-from .providers import TIER_BOUNDS
+from .providers import tiers_of
 
 __all__ = [
     "DEMO_KEY_ENV",
@@ -79,7 +79,7 @@ def demo_tiers() -> list[dict[str, Any]]:
         "standard": ["demo-medium", "demo-large"],
         "complex": ["demo-large", "demo-medium"],
     }
-    return [{"name": t, "up_to": bound, "chain": chains[t]} for t, bound in TIER_BOUNDS.items()]
+    return tiers_of(chains)
 
 
 class DemoServer:

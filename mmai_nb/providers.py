@@ -33,6 +33,7 @@ __all__ = [
     "preset_settings",
     "price_data_released",
     "provider_of",
+    "tiers_of",
 ]
 
 LOCAL = "local"
@@ -146,8 +147,12 @@ def preset_settings(env: Mapping[str, str]) -> dict[str, Any]:
     chains = {tier: _in_turns([p.names(tier) for p, _ in found]) for tier in TIER_BOUNDS}
     if len(found) == 1:
         chains["simple"].append(found[0][0].names("standard")[0])
-    tiers = [{"name": t, "up_to": bound, "chain": chains[t]} for t, bound in TIER_BOUNDS.items()]
-    return {"models": models, "tiers": tiers}
+    return {"models": models, "tiers": tiers_of(chains)}
+
+
+def tiers_of(chains: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """The default tiers with these chains, each as what a settings.Tier takes."""
+    return [{"name": t, "up_to": bound, "chain": chains[t]} for t, bound in TIER_BOUNDS.items()]
 
 
 def _in_turns(lists: list[tuple[str, ...]]) -> list[str]:

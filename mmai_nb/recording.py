@@ -29,7 +29,19 @@ from .ledger import Ledger
 from .markup import clean_line
 from .pricing import price
 from .purse import CAP_WORDS, Purse, cut_words
-from .records import NANO, Attempt, Completion, Cost, Message, OnText, Request, Route, Status, Usage
+from .records import (
+    NANO,
+    Attempt,
+    Completion,
+    Cost,
+    Message,
+    OnText,
+    Request,
+    Route,
+    Status,
+    Usage,
+    cost_of,
+)
 from .redaction import learn_secrets, redact
 from .settings import ModelSpec, Settings
 
@@ -307,7 +319,7 @@ def log_outcome(
     level = logging.INFO if error is None else logging.WARNING
     if row is None or not log.isEnabledFor(level):
         return
-    costs = [a.cost_nano for a in attempts if a.status != "adapted"]
+    nano = cost_of(attempts)
     facts = {
         "call_id": row.call_id,
         "status": "ok" if error is None else "error",
@@ -315,7 +327,7 @@ def log_outcome(
         "input_tokens": row.input_tokens,
         "output_tokens": row.output_tokens,
         "duration_s": round(sum(a.duration_s or 0.0 for a in attempts if not a.cache_hit), 3),
-        "cost_usd": None if None in costs else sum(c or 0 for c in costs) / NANO,
+        "cost_usd": None if nano is None else nano / NANO,
         "cache_hit": row.cache_hit,
         "attempts": len(attempts),
     }

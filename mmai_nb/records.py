@@ -6,7 +6,7 @@ This module imports nothing of the package.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal
@@ -30,6 +30,7 @@ __all__ = [
     "Situation",
     "Status",
     "Usage",
+    "cost_of",
 ]
 
 NANO = 10**9
@@ -97,6 +98,11 @@ class Request:
     def prompt(self) -> str:
         """The last user message: what routing looks at."""
         return next((m.content for m in reversed(self.messages) if m.role == "user"), "")
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the answer is to be JSON."""
+        return self.schema is not None or self.format == "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,3 +441,9 @@ class Attempt:
     status: Status = "unknown"
     error_type: str | None = None
     simulated: bool = False
+
+
+def cost_of(attempts: Sequence[Attempt]) -> int | None:
+    """Nano-dollars of all attempts; None if one of them has no known cost."""
+    costs = [a.cost_nano for a in attempts if a.status != "adapted"]
+    return None if None in costs else sum(c or 0 for c in costs)

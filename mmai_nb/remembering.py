@@ -16,14 +16,14 @@ from .answer import row_of
 from .errors import ChainExhaustedError
 from .exchanges import Exchange
 from .keeping import Parse
-from .records import NANO, Attempt, Completion, Message, Request, Route
+from .records import NANO, Attempt, Completion, Message, Request, Route, cost_of
 from .redaction import learn_secrets, redact
 
 if TYPE_CHECKING:
     from .call_log import CallLog
     from .texts import Texts
 
-__all__ = ["Ended", "Turn", "cost_of", "put_by", "remember"]
+__all__ = ["Ended", "Turn", "put_by", "remember"]
 
 MOST_KEPT = 1_000_000
 """Characters of one text in the history; the rest is cut, and says so."""
@@ -106,12 +106,6 @@ def put_by(ended: Ended, texts: Texts) -> None:
     """
     if ended.row is not None and not ended.row.cache_hit:
         texts.put_by(_exchange(ended, _Said.of(ended)))
-
-
-def cost_of(attempts: Sequence[Attempt]) -> int | None:
-    """Nano-dollars of all attempts; None if one of them has no known cost."""
-    costs = [a.cost_nano for a in attempts if a.status != "adapted"]
-    return None if None in costs else sum(c or 0 for c in costs)
 
 
 @dataclass(frozen=True)

@@ -244,7 +244,7 @@ def _too_long(need: str, name: str, window: int) -> ContextTooLongError:
 
 def _json_first(draft: _Draft, request: Request, settings: Settings) -> _Draft:
     """Models known not to do JSON schemas go last; beside a named model the order is the user's."""
-    if draft.named is not None or (request.schema is None and request.format != "json"):
+    if draft.named is not None or not request.wants_json:
         return draft
 
     def cannot(name: str) -> bool:

@@ -32,6 +32,7 @@ __all__ = [
     "create",
     "fits",
     "install",
+    "key_columns",
     "latencies_of",
     "latency_bucket",
     "prepare",
@@ -211,6 +212,11 @@ def _call_sums(sign: str, rows: str) -> str:
     )
 
 
+def key_columns(more: Mapping[str, str] | None = None) -> str:
+    """The columns of ROLLUP_KEY and `more`, of a row `r` of attempts."""
+    return ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
+
+
 def sums_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> str:
     """A query for what attempts add to the sums: a row or two for each, to be added up.
 
@@ -221,7 +227,7 @@ def sums_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> 
         sign: -1 takes them away.
         more: further columns, by a row `r`.
     """
-    keys = ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
+    keys = key_columns(more)
     sums = ", ".join(f"{sign} * ({value}) AS {name}" for name, value in ROLLUP_SUMS.items())
     nothing = ", ".join("0" for _ in ROLLUP_SUMS)
     of_calls = ", ".join(f"0 AS {name}" for name in CALL_SUMS)
@@ -234,7 +240,7 @@ def sums_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> 
 
 def latencies_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> str:
     """A query for what attempts add to the latencies, like `sums_of`: key, `more`, bucket, n."""
-    keys = ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
+    keys = key_columns(more)
     return (
         f"SELECT {keys}, latency_bucket(r.duration_s) AS bucket, {sign} AS n FROM {rows} AS r "
         f"WHERE {_ANSWERED} AND r.duration_s IS NOT NULL"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import schema
 from .frames import make_frame
-from .schema import ROLLUP_KEY, SLOT_S, SUMS, Where
+from .schema import ROLLUP_KEY, SLOT_S, SUMS, Where, key_columns
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -122,8 +122,7 @@ def choices(db: sqlite3.Connection, source: str, where: Where) -> dict[str, list
 
 def _keys_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> str:
     """Like `schema.sums_of`, the keys alone; what is taken away has names that stay."""
-    keys = ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
-    return f"SELECT {keys} FROM {rows} AS r"
+    return f"SELECT {key_columns(more)} FROM {rows} AS r"
 
 
 # -- from the tables

@@ -17,7 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-from ..fitted import joined, read_fitted
+from ..fitted import joined, logistic, read_fitted
 from .finals import stem
 from .finding import Finding
 
@@ -118,7 +118,7 @@ def weigh(
     known = chosen.bias + chosen.length * question_length(prompt)
     z = math.fsum([known, *(getattr(chosen, kind) for kind in kinds)])
     ordered = sorted(findings, key=lambda finding: -getattr(chosen, finding.kind))
-    return Assessment(round(1 / (1 + math.exp(-max(-50.0, min(50.0, z)))), 4), tuple(ordered))
+    return Assessment(logistic(z), tuple(ordered))
 
 
 @cache
