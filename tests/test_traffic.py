@@ -48,7 +48,7 @@ def assert_calm(wire, began: float) -> None:
 
 
 def test_a_cell_that_compares_eight_fast_models_sends_little(wire):
-    began = time.monotonic()
+    began = time.time()
     wire.run(f"get_ipython().run_cell_magic('ai', '--compare {','.join(NAMES)}', text)")
     assert_calm(wire, began)
 
@@ -62,7 +62,7 @@ def test_all_panels_and_a_cell_at_once_send_no_more_than_one_may(wire):
         "threading.Thread(target=calls, daemon=True).start()"
     )
     time.sleep(1.0)
-    began = time.monotonic()
+    began = time.time()
     wire.press("compare._run")
     wire.run("get_ipython().run_cell_magic('ai', 'm0', text)")
     wire.wait_until("compare.comparison.over and not compare._watcher.is_alive()")
@@ -73,7 +73,7 @@ def test_all_panels_and_a_cell_at_once_send_no_more_than_one_may(wire):
 def test_a_panel_over_many_models_is_opened_within_what_a_server_lets_through(wire):
     wire.run("ai.configure(models={f'somebody/model-{n}': spec for n in range(150)})")
     for panel in ("models", "compare"):
-        began = time.monotonic()
+        began = time.time()
         wire.run(f"{panel} = ai.panels.{panel}(); display({panel})")
         time.sleep(0.5)
         heard = wire.since(began).heard

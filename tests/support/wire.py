@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from jupyter_client.blocking import BlockingKernelClient
@@ -19,7 +20,7 @@ UPDATES = ("comm_msg", "update_display_data", "display_data", "stream")
 
 @dataclass(frozen=True)
 class Heard:
-    """One message: when (s), its kind, its bytes, and its content as it was sent."""
+    """One message: when it was sent (s since the epoch), its kind, its bytes and its content."""
 
     at: float
     kind: str
@@ -43,9 +44,9 @@ class Wire:
                 continue
             frames = socket.recv_multipart()
             parts = frames[frames.index(b"<IDS|MSG>") + 1 :]
-            kind = json.loads(parts[1])["msg_type"]
-            size = sum(map(len, frames))
-            self.heard.append(Heard(time.monotonic(), kind, size, parts[4]))
+            header, size = json.loads(parts[1]), sum(map(len, frames))
+            sent = datetime.fromisoformat(header["date"]).timestamp()
+            self.heard.append(Heard(sent, header["msg_type"], size, parts[4]))
 
     def run(self, code: str, seconds: float = 60.0) -> None:
         """Run a cell to its end; an error in it is an AssertionError."""
@@ -85,7 +86,7 @@ class Wire:
             time.sleep(0.25)
 
     def since(self, began: float) -> Traffic:
-        """What was heard from a moment (monotonic s) on."""
+        """What was sent from a moment (s since the epoch) on, as far as it was heard."""
         return Traffic([heard for heard in list(self.heard) if heard.at >= began])
 
 
