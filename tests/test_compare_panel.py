@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import threading
 import time
+from html import unescape
 
+import ipywidgets
 import pytest
 from support.scripted import settings_of
 
@@ -75,6 +77,28 @@ def run(panel: ComparePanel) -> ComparePanel:
 
 def cards(panel: ComparePanel) -> list[str]:
     return re.findall("<section.*?</section>", panel._answers.value, re.DOTALL)
+
+
+def shown(panel: ComparePanel) -> tuple:
+    """What the switches under the votes show."""
+    return panel._tools.shown.children
+
+
+def wait_until(true, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert true()
+
+
+def text_of(html) -> str:
+    return unescape(re.sub("<[^>]*>", "", html.value))
+
+
+def all_in(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from all_in(child)
 
 
 def vote(panel: ComparePanel, label: str) -> None:
@@ -161,11 +185,11 @@ def test_a_blind_comparison_tells_no_name_before_the_vote(panel):
 def test_what_differs_is_shown_with_the_names_once_they_are_out(panel):
     panel._blind.value = True
     run(panel)
-    panel._diff.click()
-    assert "Answer A → Answer B" in panel._difference.value
+    panel._tools.differ.value = True
+    assert "Answer A → Answer B" in shown(panel)[0].value
     vote(panel, "Answer A is best")
-    assert "Answer" not in panel._difference.value
-    assert "large" in panel._difference.value
+    assert "Answer" not in shown(panel)[0].value
+    assert "large" in shown(panel)[0].value
 
 
 def test_a_vote_is_kept_and_shown_as_a_win_rate(panel, engine):
@@ -192,8 +216,126 @@ def test_hidden_answers_cannot_be_sorted_by_what_tells(panel):
 
 def test_differences_are_marked(panel):
     run(panel)
-    panel._diff.click()
-    assert "<del" in panel._difference.value
+    panel._tools.differ.value = True
+    assert "<del" in shown(panel)[0].value
+    panel._tools.differ.value = False
+    assert shown(panel) == ()
+
+
+def test_any_two_answers_can_be_held_against_each_other(panel):
+    run(panel)
+    panel._tools.differ.value = True
+    assert "small → large" in shown(panel)[0].value
+    panel._tools.answer.value, panel._tools.other.value = "b", "a"
+    assert "large → small" in shown(panel)[0].value
+    panel._tools.other.value = "b"
+    assert "That is one answer twice" in shown(panel)[0].value
+
+
+def test_the_text_of_an_answer_can_be_copied(panel, models):
+    models.plays["large"] = "**two** for $5"
+    run(panel)
+    panel._tools.copy.value = True
+    panel._tools.answer.value = "b"
+    assert shown(panel)[0].value == "**two** for $5"
+
+
+def test_the_model_of_a_good_answer_becomes_the_default(panel, engine):
+    run(panel)
+    panel._tools.answer.value = "b"
+    panel._tools.keep.click()
+    assert engine.settings.default_model == "large"
+    assert "%ai config default_model " in panel._told.value
+
+
+def test_a_hidden_model_cannot_be_made_the_default(panel):
+    panel._blind.value = True
+    run(panel)
+    assert panel._tools.keep.disabled
+    vote(panel, "all the same")
+    assert not panel._tools.keep.disabled
+
+
+def test_before_there_are_answers_nothing_is_offered_for_them(panel, models):
+    assert panel._tools.widget.layout.display == "none"
+    models.plays |= {"large": ServerError("down"), "small": ServerError("down")}
+    run(panel)
+    assert panel._tools.widget.layout.display == "none"
+
+
+def test_one_answer_alone_has_nothing_to_differ_from(panel, models):
+    models.plays["large"] = ServerError("down")
+    run(panel)
+    assert panel._tools.differ.disabled
+    assert panel._tools.widget.layout.display == ""
+
+
+def test_what_it_would_cost_is_told_while_the_prompt_is_typed(panel, models):
+    panel._ask_box.value = "Name three rivers."
+    assert re.search(r"2 models · about .*\d in all", text_of(panel._cost))
+    panel._picker.value = ("small",)
+    assert panel._cost.value == ""
+    assert models.asked == []
+
+
+def test_answers_that_are_in_the_cache_are_told_to_be_free(panel):
+    run(panel)
+    panel._ask_box.value = "hi there, all"
+    panel._ask_box.value = "hi there"
+    assert "about $0.00 in all · 2 from the cache" in text_of(panel._cost)
+
+
+def test_a_model_without_a_price_is_told_before_it_is_asked(panel, engine):
+    engine.configure({"models": {"large": {"input_price": None, "output_price": None}}})
+    panel._ask_box.value = "Name three rivers."
+    assert "1 of unknown price" in text_of(panel._cost)
+
+
+def test_a_prompt_that_cannot_be_sent_says_so_while_it_is_typed(panel):
+    panel._ask_box.value = "x" * 3_000_000
+    assert "prompt" in text_of(panel._cost)
+
+
+def test_how_many_have_ended_is_told_while_others_are_waited_for(panel, models):
+    held = threading.Event()
+    models.plays["large"] = lambda hear: held.wait(20) and "two"
+    panel._run.click()
+    wait_until(lambda: "1 of 2 answers are there … 1 s" in panel._told.value)
+    held.set()
+    finished(panel)
+    assert "2 of 2 answers · " in panel._told.value
+
+
+def test_of_many_answers_the_best_is_chosen_from_a_list(engine, models):
+    free = {"base_url": "http://127.0.0.1:9/v1", "input_price": 0, "output_price": 0}
+    names = [f"m{n}" for n in range(8)]
+    engine.configure({"models": dict.fromkeys(names, free)})
+    models.plays |= {name: f"answer {name}" for name in names}
+    panel = ComparePanel(engine, "hi", tuple(names))
+    _ = panel.widget
+    run(panel)
+    _label, best, press, *others = panel._votes.children
+    assert [one.description for one in others] == ["all the same", "none is good"]
+    best.value = "c"
+    press.click()
+    assert panel.comparison.verdict.winner == "m2"
+    panel.close()
+
+
+def test_the_twin_shows_what_was_asked(panel):
+    panel._ask_box.value = "Is <b>this</b>\nfor $5?"
+    run(panel)
+    bundle = panel._repr_mimebundle_()
+    assert "Is &lt;b&gt;this&lt;/b&gt;<br>for" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("Is <b>this</b>\nfor $5?")
+
+
+def test_every_field_has_a_name_for_a_screen_reader(panel):
+    run(panel)
+    fields = [w for w in all_in(panel.widget) if hasattr(w, "value") and hasattr(w, "tooltip")]
+    named = [w for w in fields if not isinstance(w, ipywidgets.HTML | ipywidgets.Label)]
+    assert len(named) >= 8
+    assert [w for w in named if not (w.description or w.tooltip)] == []
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n "])
@@ -288,7 +430,7 @@ def test_a_long_name_leaves_room_for_what_its_button_does(engine):
     made = ComparePanel(engine, "hi", ("small", name))
     _ = made.widget
     run(made)
-    labels = [button.description for button in made._votes.children]
+    labels = [button.description for button in made._votes.children[1:]]
     assert labels[1].startswith("somebody/xx")
     assert labels[1].endswith("xx is best")
     assert len(labels[1]) <= 50

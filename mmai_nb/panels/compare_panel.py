@@ -13,7 +13,9 @@ from ..engine import Engine
 from ..errors import MmaiError
 from ..pacing import PACE, size_of
 from ..side_by_side import side_by_side
-from .looks import heading, message, short, table
+from .answer_tools import AnswerTools
+from .foresight import cost_words
+from .looks import heading, message, quoted, short, table
 from .panel import Panel
 
 __all__ = ["ComparePanel"]
@@ -21,6 +23,8 @@ __all__ = ["ComparePanel"]
 SLICE = 0.05
 """Seconds between two looks at what has come."""
 FEWEST = 2
+MOST_BUTTONS = 6
+"""Answers with a button each to vote for them; of more one is chosen from a list."""
 
 
 class ComparePanel(Panel):
@@ -42,14 +46,18 @@ class ComparePanel(Panel):
         self._chosen = tuple(firsts) if models is None else models
         self.comparison: Comparison | None = None
         self._watcher: threading.Thread | None = None
+        self._began = 0.0
 
     # -- what it shows
 
     def static(self) -> dict[str, str]:
         """The answers side by side; before the first run, how to get one."""
         if self.comparison is not None:
-            bundle = self.comparison._repr_mimebundle_()
-            return {kind: bundle[kind] for kind in ("text/html", "text/plain")}
+            bundle, asked = self.comparison._repr_mimebundle_(), self.comparison.prompt
+            return {
+                "text/html": heading("Compare models") + quoted(asked) + bundle["text/html"],
+                "text/plain": f"{asked}\n\n{bundle['text/plain']}",
+            }
         words = "Nothing compared yet: type a prompt, choose models and press Compare."
         return {"text/html": heading("Compare models") + message(words), "text/plain": words}
 
@@ -62,34 +70,49 @@ class ComparePanel(Panel):
         self._ask_box = w.Textarea(
             value=self._prompt,
             placeholder="What shall they answer? (What you type is saved with the notebook.)",
+            tooltip="the prompt",
+            continuous_update=True,
             layout=w.Layout(width="auto", height="5.5em"),
         )
+        self._ask_box.observe(lambda _: self._foresee(), "value")
+        self._cost = w.HTML()
         self._search = w.Text(
-            placeholder="search models", continuous_update=True, layout=w.Layout(width="auto")
+            placeholder="search models",
+            tooltip="search models",
+            continuous_update=True,
+            layout=w.Layout(width="auto"),
         )
         self._search.observe(lambda _: self._list_models(), "value")
         self._picker = w.SelectMultiple(
             options=self._names(),
             value=self._known(self._chosen),
             rows=6,
+            tooltip="the models to ask: hold Ctrl (Cmd) and click to choose several",
             layout=w.Layout(width="auto"),
         )
         self._picker.observe(self._note_choice, "value")
         self._blind = w.Checkbox(description="hide the names until I vote", indent=False)
-        self._order = w.Dropdown(options=list(ORDERS), description="sort by")
+        self._order = w.Dropdown(
+            options=list(ORDERS),
+            description="sort by",
+            style={"description_width": "auto"},
+            layout=w.Layout(width="auto"),
+        )
         self._order.observe(lambda change: self._safely(self._sort), "value")
         self._run = self._button(w, "Compare", self._compare, "primary")
         self._stop = self._button(w, "Stop", self._stop_all)
         self._again = self._button(w, "Ask failed ones again", self._rerun)
-        self._diff = self._button(w, "Show differences", self._show_difference)
         self._told, self._answers = w.HTML(), w.HTML(layout=w.Layout(width="auto"))
-        self._votes, self._difference, self._rates = w.Box(layout=_row(w)), w.HTML(), w.HTML()
+        self._votes, self._rates = w.Box(layout=_row(w)), w.HTML()
+        self._tools = AnswerTools(self._engine, self._safely, self._say)
+        self._foresee()
         self._show_rates()
         self._enable()
         self.on_close(self._stop_all)
         left = w.VBox([self._search, self._picker], layout=w.Layout(flex="1 1 16em"))
-        right = w.VBox([self._ask_box, self._blind], layout=w.Layout(flex="3 1 22em"))
-        buttons = [self._run, self._stop, self._again, self._diff, self._order]
+        under = w.Box([self._blind, self._cost], layout=_row(w))
+        right = w.VBox([self._ask_box, under], layout=w.Layout(flex="3 1 22em"))
+        buttons = [self._run, self._stop, self._again, self._order]
         return w.VBox(
             [
                 w.HTML(heading("Compare models")),
@@ -97,8 +120,8 @@ class ComparePanel(Panel):
                 w.Box(buttons, layout=_row(w)),
                 self._told,
                 self._votes,
+                self._tools.widget,
                 self._answers,
-                self._difference,
                 self._rates,
             ]
         )
@@ -130,6 +153,17 @@ class ComparePanel(Panel):
     def _note_choice(self, change: Any) -> None:
         if change["new"] or not self._search.value:
             self._chosen = tuple(change["new"])
+        self._foresee()
+
+    def _foresee(self) -> None:
+        """What it would cost, while the prompt is typed and models are chosen."""
+        prompt, words = self._ask_box.value, ""
+        if prompt.strip() and len(self._chosen) >= FEWEST:
+            try:
+                words = cost_words(self._engine, prompt, self._chosen)
+            except MmaiError as error:
+                words = str(error)
+        self._cost.value = message(words) if words else ""
 
     # -- running
 
@@ -152,11 +186,12 @@ class ComparePanel(Panel):
     def _take(self, comparison: Comparison) -> None:
         """Put a comparison into the panel."""
         self._let_go(self._votes)
+        self._tools.offer(None)
         self.comparison = comparison
-        self._difference.value = ""
 
     def _watch(self, start: Callable[[], None]) -> None:
         comparison = self._some()
+        self._began = time.monotonic()
         start()
         self._enable()
         self._watcher = threading.Thread(
@@ -180,17 +215,38 @@ class ComparePanel(Panel):
         begin = time.monotonic()
         cells = [comparison.cell(column) for column in comparison.ordered()]
         html = side_by_side(cells, comparison.format)["text/html"]
-        if self.comparison is not comparison or self._answers.value == html:
+        told = "" if comparison.over else message(self._progress(comparison))
+        if self.comparison is not comparison:
+            return begin
+        news = [text for text in (html, told) if text not in ("", *self._on_screen())]
+        if not news:
             return begin
         self._answers.value = html
+        self._told.value = told or self._told.value
         took = time.monotonic() - begin
-        return max(PACE.sent(size_of([html])), time.monotonic() + 5 * took)
+        paced = PACE.sent(size_of(news), updates=len(news))
+        return max(paced, time.monotonic() + 5 * took)
+
+    def _on_screen(self) -> tuple[str, str]:
+        return self._answers.value, self._told.value
+
+    def _progress(self, comparison: Comparison) -> str:
+        """How many have ended, and for how many seconds the others have been waited for."""
+        seconds = int(time.monotonic() - self._began)
+        return f"{comparison.note()} {seconds} s" if seconds else comparison.note()
 
     def _finish(self, comparison: Comparison) -> None:
         failed = sum(column.answer is None for column in comparison.columns)
-        words = f"{failed} without an answer: they can be asked again" if failed else ""
-        self._say("Vote to see the names." if comparison.hidden else words, "plain")
+        words = f" · {failed} without an answer: they can be asked again" if failed else ""
+        self._say(
+            f"{len(comparison.columns) - failed} of {len(comparison.columns)} answers are there. "
+            "Vote to see the names."
+            if comparison.hidden
+            else comparison.summary() + words,
+            "plain",
+        )
         self._offer_votes(comparison)
+        self._tools.offer(comparison)
         self._enable()
         self.changed()
 
@@ -210,19 +266,21 @@ class ComparePanel(Panel):
         self._let_go(self._votes)
         if comparison.verdict is not None or len(done) < FEWEST:
             return
-        choices = [(f"{short(comparison.name_of(c))} is best", c.label) for c in done]
-        choices += [("all the same", "tie"), ("none is good", "bad")]
-        self._votes.children = tuple(
-            self._button(w, label, partial(self._vote, which)) for label, which in choices
-        )
+        names = [(short(comparison.name_of(c)), c.label) for c in done]
+        first = [self._button(w, f"{n} is best", partial(self._vote, c)) for n, c in names]
+        if len(names) > MOST_BUTTONS:
+            best = w.Dropdown(options=names, tooltip="the best answer", layout=_narrow(w))
+            first = [best, self._button(w, "is best", lambda: self._vote(best.value))]
+        others = (("all the same", "tie"), ("none is good", "bad"))
+        rest = [self._button(w, label, partial(self._vote, word)) for label, word in others]
+        self._votes.children = (w.Label("Your vote:"), *first, *rest)
 
     def _vote(self, which: str) -> None:
         comparison = self._some()
         comparison.vote(which)
         self._let_go(self._votes)
         self._update(comparison)
-        if self._difference.value:
-            self._show_difference()
+        self._tools.offer(comparison)
         self._say("Your vote is kept.")
         self._show_rates()
         self._enable()
@@ -238,13 +296,6 @@ class ComparePanel(Panel):
             raise
         self._update(self.comparison)
         self.changed()
-
-    def _show_difference(self) -> None:
-        done = [c for c in self._some().ordered() if c.answer is not None]
-        if len(done) < FEWEST:
-            raise MmaiError("two whole answers are needed to show what differs")
-        found = self._some().diff(done[0].label, done[1].label)
-        self._difference.value = found._repr_mimebundle_()["text/html"]
 
     def _show_rates(self) -> None:
         rates = self._engine.win_rates()
@@ -284,7 +335,6 @@ class ComparePanel(Panel):
         states = [c.state for c in comparison.columns] if comparison is not None else []
         self._run.disabled, self._stop.disabled = running, not running
         self._again.disabled = not (ended and {"failed", "stopped"} & set(states))
-        self._diff.disabled = not (ended and states.count("done") >= FEWEST)
 
     def _let_go(self, *boxes: Any) -> None:
         for box in boxes:
@@ -302,6 +352,10 @@ class ComparePanel(Panel):
 
     def _say(self, words: str, tone: str = "good") -> None:
         self._told.value = message(words, tone) if words else ""
+
+
+def _narrow(w: Any) -> Any:
+    return w.Layout(width="auto", max_width="20em")
 
 
 def _row(w: Any, align: str = "center") -> Any:

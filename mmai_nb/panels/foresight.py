@@ -1,0 +1,40 @@
+"""What asking several models would cost, in words, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..amounts import format_usd
+from ..engine import Engine
+from ..options import make_request
+
+__all__ = ["cost_words"]
+
+MOST_NOTES = 3
+"""Models whose notes are told."""
+
+
+def cost_words(engine: Engine, prompt: str, models: Sequence[str]) -> str:
+    """About what the prompt would cost with these models, and what stands against some of them.
+
+    Args:
+        engine: whose prices, cache and budgets count.
+        prompt: as it would be sent.
+        models: names that are known; two at least.
+
+    Raises:
+        MmaiError: it cannot be sent like this.
+    """
+    first, *others = models
+    asked = make_request(prompt, engine.settings, model=first, fallback=others, allow_secrets=True)
+    found = [one for one in engine.route(asked.request).estimates if one.model in models]
+    paid = [one for one in found if not one.note.startswith("cached")]
+    known = [one.cost_usd for one in paid if one.cost_usd is not None]
+    parts = [f"{len(models)} models", f"about {format_usd(sum(known))} in all"]
+    if unknown := len(paid) - len(known):
+        parts.append(f"{unknown} of unknown price")
+    if len(paid) < len(found):
+        parts.append(f"{len(found) - len(paid)} from the cache")
+    notes = [f"{one.model}: {one.note}" for one in paid if one.note]
+    more = [f"{len(notes) - MOST_NOTES} more with notes"] if len(notes) > MOST_NOTES else []
+    return " · ".join([*parts, *notes[:MOST_NOTES], *more])
