@@ -32,7 +32,7 @@ _CHIP = (
 )
 _ERROR = "color: var(--jp-error-color1, #b71c1c)"
 _CODE = (
-    "white-space: pre-wrap; overflow-wrap: break-word; "
+    "white-space: pre-wrap; overflow-wrap: break-word; line-height: 1.4; "
     "font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px)"
 )
 _INK = "color: #1b1b1b"  # on the light marks below, in both themes

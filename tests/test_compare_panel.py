@@ -300,7 +300,7 @@ def test_how_many_have_ended_is_told_while_others_are_waited_for(panel, models):
     held = threading.Event()
     models.plays["large"] = lambda hear: held.wait(20) and "two"
     panel._run.click()
-    wait_until(lambda: "1 of 2 answers are there … 1 s" in panel._told.value)
+    wait_until(lambda: re.search(r"1 of 2 answers are there … \d+ s", panel._told.value))
     held.set()
     finished(panel)
     assert "2 of 2 answers · " in panel._told.value
@@ -335,7 +335,7 @@ def test_every_field_has_a_name_for_a_screen_reader(panel):
     fields = [w for w in all_in(panel.widget) if hasattr(w, "value") and hasattr(w, "tooltip")]
     named = [w for w in fields if not isinstance(w, ipywidgets.HTML | ipywidgets.Label)]
     assert len(named) >= 8
-    assert [w for w in named if not (w.description or w.tooltip)] == []
+    assert [w for w in named if not w.description] == []
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n "])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
+import ipywidgets
 import pytest
 from support.scripted import Scripted, settings_of
 
@@ -71,6 +72,47 @@ def test_searching_narrows_the_list(panel):
     assert "large" not in panel._models.value
     panel._search.value = "nothing like it"
     assert "No model matches" in panel._models.value
+
+
+@pytest.mark.parametrize(
+    ("order", "first"), [("name", "large"), ("price in", "small"), ("p50", "large")]
+)
+def test_the_models_can_be_sorted(panel, engine, order, first):
+    engine.configure({"models": {"unpriced": {"base_url": "http://127.0.0.1:9/v1"}}})
+    engine.ask("hi", model="large")
+    panel._order.value = order
+    names = [row[0] for row in panel._rows("", order)]
+    assert (names[0], names[-1]) == (first, "unpriced")
+    assert panel._models.value.index(first) == min(map(panel._models.value.index, names))
+
+
+def test_a_price_has_no_more_figures_than_it_needs(panel, engine):
+    spec = {"base_url": "http://127.0.0.1:9/v1", "input_price": 0.1 + 0.2, "output_price": 4}
+    engine.configure({"models": {"sum": spec}})
+    row = next(row for row in panel._rows("sum"))
+    assert row[6:8] == ("0.3", "4")
+
+
+def test_a_system_message_of_several_lines_is_kept_as_it_is(panel, engine):
+    panel._boxes["system"].value = "Be brief.\nBe kind."
+    assert engine.settings.system == "Be brief.\nBe kind."
+
+
+def test_a_tab_shows_what_was_changed_elsewhere(panel, engine):
+    engine.configure({"temperature": 0.5, "format": "code", "cache": {"enabled": False}})
+    described(panel, "default_model").value = "large"
+    tabs = next(w for w in all_in(panel.widget) if hasattr(w, "selected_index"))
+    tabs.selected_index = 2
+    shown = {key: panel._boxes[key].value for key in ("temperature", "format", "cache.enabled")}
+    assert shown == {"temperature": "0.5", "format": "code", "cache.enabled": False}
+    assert engine.settings.default_model == "large"
+
+
+def test_every_field_has_a_name_for_a_screen_reader(panel):
+    fields = [w for w in all_in(panel.widget) if hasattr(w, "value") and hasattr(w, "tooltip")]
+    named = [w for w in fields if not isinstance(w, ipywidgets.HTML | ipywidgets.Label)]
+    assert len(named) >= 20
+    assert [w for w in named if not w.description] == []
 
 
 def test_the_twin_shows_models_and_tiers(panel):
@@ -209,6 +251,46 @@ def test_a_bound_that_cannot_be_is_told_and_put_back(panel, engine):
     assert 'role="alert"' in panel._told.value
     assert engine.settings.tiers[0].up_to == 0.5
     assert bound(panel, 0).value == 0.5
+
+
+def described(panel, description: str):
+    (found,) = (w for w in all_in(panel.widget) if getattr(w, "description", "") == description)
+    return found
+
+
+def add_tier(panel, name: str) -> None:
+    box = next(
+        w for w in all_in(panel._tiers.widget) if "new tier" in getattr(w, "placeholder", "")
+    )
+    box.value = name
+    described(panel, "Add tier").click()
+
+
+def bounds(engine) -> dict[str, float]:
+    return {tier.name: tier.up_to for tier in engine.settings.tiers}
+
+
+def test_a_tier_is_added_halfway_below_the_last(panel, engine):
+    add_tier(panel, "middle")
+    assert bounds(engine) == {"simple": 0.5, "middle": 0.75, "complex": 1.0}
+    assert chain(engine, 1) == chain(engine, 2) == ("large",)
+    assert listed(panel, 2).options == (("1. large", "large"),)
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "no name yet"), ("simple", "there is a tier")])
+def test_a_tier_that_cannot_be_added_is_told(panel, engine, name, said):
+    add_tier(panel, name)
+    assert said in text_of(panel._told.value)
+    assert 'role="alert"' in panel._told.value
+    assert list(bounds(engine)) == ["simple", "complex"]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_tier_is_taken_out_and_all_prompts_still_have_one(panel, engine, place):
+    names = list(bounds(engine))
+    button(panel, f"take out the tier {names[place]}").click()
+    assert bounds(engine) == {names[1 - place]: 1.0}
+    assert described(panel, "Remove").disabled
 
 
 # -- the cost dial
@@ -476,7 +558,7 @@ def test_names_with_markup_are_shown_to_the_letter():
 
 def test_a_tiers_check_is_chosen_in_the_panel(panel, engine):
     boxes = [
-        w for w in all_in(panel._tiers.widget) if "goes a tier up" in str(getattr(w, "tooltip", ""))
+        w for w in all_in(panel._tiers.widget) if "goes a tier up" in getattr(w, "description", "")
     ]
     assert [box.value for box in boxes] == [False, False]
     boxes[0].value = "agree"

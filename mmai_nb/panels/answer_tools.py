@@ -8,7 +8,7 @@ from typing import Any
 
 from ..comparison import Column, Comparison
 from ..engine import Engine
-from .looks import message, short
+from .looks import message, named, short
 
 __all__ = ["AnswerTools"]
 
@@ -104,7 +104,7 @@ class AnswerTools:
             made.append(
                 w.Textarea(
                     value=column.text,
-                    tooltip="the answer as it was written",
+                    **named("the answer as it was written"),
                     layout=w.Layout(width="auto", height="9em"),
                 )
             )

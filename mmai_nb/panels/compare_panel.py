@@ -15,7 +15,7 @@ from ..pacing import PACE, size_of
 from ..side_by_side import side_by_side
 from .answer_tools import AnswerTools
 from .foresight import cost_words
-from .looks import heading, message, quoted, short, table
+from .looks import heading, message, named, quoted, short, table
 from .panel import Panel
 
 __all__ = ["ComparePanel"]
@@ -70,7 +70,7 @@ class ComparePanel(Panel):
         self._ask_box = w.Textarea(
             value=self._prompt,
             placeholder="What shall they answer? (What you type is saved with the notebook.)",
-            tooltip="the prompt",
+            **named("prompt"),
             continuous_update=True,
             layout=w.Layout(width="auto", height="5.5em"),
         )
@@ -78,7 +78,7 @@ class ComparePanel(Panel):
         self._cost = w.HTML()
         self._search = w.Text(
             placeholder="search models",
-            tooltip="search models",
+            **named("search models"),
             continuous_update=True,
             layout=w.Layout(width="auto"),
         )
@@ -87,7 +87,7 @@ class ComparePanel(Panel):
             options=self._names(),
             value=self._known(self._chosen),
             rows=6,
-            tooltip="the models to ask: hold Ctrl (Cmd) and click to choose several",
+            **named("models to ask, several with Ctrl or Cmd"),
             layout=w.Layout(width="auto"),
         )
         self._picker.observe(self._note_choice, "value")
@@ -269,7 +269,7 @@ class ComparePanel(Panel):
         names = [(short(comparison.name_of(c)), c.label) for c in done]
         first = [self._button(w, f"{n} is best", partial(self._vote, c)) for n, c in names]
         if len(names) > MOST_BUTTONS:
-            best = w.Dropdown(options=names, tooltip="the best answer", layout=_narrow(w))
+            best = w.Dropdown(options=names, **named("the best answer"), layout=_narrow(w))
             first = [best, self._button(w, "is best", lambda: self._vote(best.value))]
         others = (("all the same", "tie"), ("none is good", "bad"))
         rest = [self._button(w, label, partial(self._vote, word)) for label, word in others]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..dial import AS_THE_TIERS_SAY, ENOUGH, PREFERENCES, PUBLIC, Dial, limit_of, percent, share_of
 from ..engine import Engine
-from .looks import message
+from .looks import message, named
 
 __all__ = ["DialControl", "dial_words"]
 
@@ -54,25 +54,26 @@ class DialControl:
         self._drawing = False
         self._buttons = w.ToggleButtons(
             options=[AS_THE_TIERS_SAY, *PREFERENCES, OWN],
+            description="cost dial",
             tooltips=[
                 "no dial: each tier serves up to its own bound",
                 *(f"{limit} to the strongest tier" for limit in map(limit_of, PREFERENCES)),
                 "your own limit",
             ],
-            style={"button_width": "auto"},
+            style={"button_width": "auto", "description_width": "auto"},
             layout=w.Layout(width="auto"),
         )
         self._buttons.observe(self._pressed, "value")
         self._share = w.Text(
             placeholder=FIRST_SHARE,
             continuous_update=False,
-            tooltip="the share of prompts that may go to the strongest tier: 20% or 0.2",
+            **named("the share of prompts that may go to the strongest tier: 20% or 0.2"),
             layout=w.Layout(width="6em", display="none"),
         )
         self._share.observe(self._typed, "value")
         self._words = w.HTML()
         layout = w.Layout(flex_flow="row wrap", align_items="center")
-        row = w.HBox([w.Label("cost dial"), self._buttons, self._share], layout=layout)
+        row = w.HBox([self._buttons, self._share], layout=layout)
         self.widget = w.VBox([row, self._words])
 
     def draw(self) -> None:

@@ -5,18 +5,28 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..markup import escape, inert_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["big_figures", "heading", "message", "picture", "png", "quoted", "short", "table"]
+__all__ = [
+    "big_figures",
+    "heading",
+    "message",
+    "named",
+    "picture",
+    "png",
+    "quoted",
+    "short",
+    "table",
+]
 
 SOFT = "color: var(--jp-ui-font-color2, #616161)"
 _TABLE = (
-    "border-collapse: collapse; table-layout: auto; width: 100%; font-size: 92%; line-height: 1.3; "
+    "border-collapse: collapse; table-layout: auto; width: 100%; font-size: 90%; line-height: 1.3; "
     "font-variant-numeric: tabular-nums; overflow-wrap: break-word"
 )
 _SCROLLS = "overflow-x: auto; width: 0; min-width: 100%"
@@ -65,7 +75,7 @@ def big_figures(figures: Iterable[tuple[str, str]]) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
     """A table; the first `names` columns hold names, the others figures."""
     kinds = [_NAME] * names + [_FIGURE] * (len(columns) - names)
-    heads = ['style="text-align: left; min-width: 9em"', *[_NAME] * (names - 1)]
+    heads = ['style="text-align: left; min-width: 8em"', *[_NAME] * (names - 1)]
     heads += ['style="text-align: right"'] * (len(columns) - names)
     head = "".join(
         f'<th scope="col" {kind}><span style="{_HEAD}">{inert_html(column)}</span></th>'
@@ -80,9 +90,17 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
         for row in rows
     )
     return (
-        f'<div style="{_SCROLLS}"><table cellpadding="5" style="{_TABLE}"><thead>'
+        f'<div style="{_SCROLLS}"><table cellpadding="4" style="{_TABLE}"><thead>'
         f'<tr style="{_LINE}">{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def named(words: str) -> dict[str, Any]:
+    """A field's name for who cannot see what stands around it: read aloud, and not shown.
+
+    A tooltip would not do: the field's label goes before it, even where that is empty.
+    """
+    return {"description": words, "style": {"description_width": "0px"}}
 
 
 def short(name: str) -> str:

@@ -10,13 +10,13 @@ from ..amounts import format_usd
 from ..charts import format_seconds
 from ..engine import Engine
 from ..errors import MmaiError
-from ..options import make_request
+from ..options import FORMATS, make_request
 from ..pricing import context_window, list_price
 from ..saving import Where, not_for, save_settings, unsaved
 from ..settings import ModelSpec, Settings, explain_settings
 from ..sources import short_path
 from .dial_control import DialControl, dial_words
-from .looks import heading, message, table
+from .looks import heading, message, named, table
 from .panel import Panel
 from .tiers_editor import TiersEditor
 
@@ -50,6 +50,20 @@ FIELDS = {
     "budget.month": "USD; blank: none",
 }
 """What can be set here, with its hint; a key that this version does not have is left out."""
+SAVES: dict[str, str] = {
+    "user": "write the changes into your own settings file: they hold in all your notebooks",
+    "project": "write the changes into the project's mmai_nb.toml: they hold for all who open it",
+}
+Figure = Callable[[ModelSpec, Mapping[str, float]], Any]
+ORDERS: dict[str, Figure | None] = {
+    "configured": None,
+    "name": lambda spec, _: spec.name.casefold(),
+    "price in": lambda spec, _: list_price(spec).input_usd,
+    "price out": lambda spec, _: list_price(spec).output_usd,
+    "window": lambda spec, _: -window if (window := context_window(spec)) else None,
+    "p50": lambda spec, medians: medians.get(spec.model),
+}
+"""What the list of models can be sorted by: its figure; who has none comes last."""
 
 
 class ModelsPanel(Panel):
@@ -92,13 +106,20 @@ class ModelsPanel(Panel):
         plain += words
         return {"text/html": html, "text/plain": "\n".join(plain)}
 
-    def _rows(self, words: str) -> list[tuple[str, ...]]:
+    def _rows(self, words: str, order: str = "configured") -> list[tuple[str, ...]]:
         settings = self._engine.settings_for_display
         medians, errors = self._medians(), self._last_errors()
-        return [
-            self._row(spec, settings, medians.get(spec.model), errors.get(spec.model, ""))
+        found = [
+            spec
             for spec in settings.models.values()
             if all(w in f"{spec.name} {spec.provider} {spec.model}".lower() for w in words.split())
+        ]
+        figure = ORDERS[order]
+        if figure is not None:
+            found.sort(key=lambda spec: _last_if_none(figure(spec, medians)))
+        return [
+            self._row(spec, settings, medians.get(spec.model), errors.get(spec.model, ""))
+            for spec in found
         ]
 
     def _row(
@@ -141,13 +162,22 @@ class ModelsPanel(Panel):
         self._told, self._lines = w.HTML(), w.HTML()
         self._search = w.Text(
             placeholder="search models",
+            **named("search models"),
             continuous_update=True,
-            layout=w.Layout(width="auto", max_width="20em"),
+            layout=w.Layout(width="20em"),
         )
         self._search.observe(lambda _: self._list_models(), "value")
+        self._order = w.Dropdown(
+            options=list(ORDERS),
+            description="sort by",
+            style={"description_width": "auto"},
+            layout=w.Layout(width="auto"),
+        )
+        self._order.observe(lambda _: self._list_models(), "value")
         self._models = w.HTML()
         self._try = w.Text(
             placeholder="try a prompt: where would it go? Nothing is sent.",
+            **named("a prompt to try"),
             continuous_update=True,
             layout=w.Layout(width="auto"),
         )
@@ -158,16 +188,16 @@ class ModelsPanel(Panel):
         self._boxes = self._form(w)
         tabs = w.Tab(
             children=[
-                w.VBox([self._search, self._models]),
+                w.VBox([w.Box([self._search, self._order], layout=_row(w)), self._models]),
                 w.VBox([self._tiers.widget]),
                 w.VBox(list(self._boxes.values())),
             ],
             titles=("Models", "Tiers", "Settings"),
         )
-        tabs.observe(lambda _: self._say(""), "selected_index")
+        tabs.observe(lambda _: self._turn_to_tab(), "selected_index")
         saves = [
-            self._button(w, "Save for me", lambda: self._save("user")),
-            self._button(w, "Save in the project", lambda: self._save("project")),
+            self._button(w, "Save for me", lambda: self._save("user"), SAVES["user"]),
+            self._button(w, "Save in the project", lambda: self._save("project"), SAVES["project"]),
         ]
         self._list_models()
         self._changed()
@@ -184,8 +214,8 @@ class ModelsPanel(Panel):
             ]
         )
 
-    def _button(self, w: Any, label: str, action: Callable[[], None]) -> Any:
-        button = w.Button(description=label, layout=w.Layout(width="auto"))
+    def _button(self, w: Any, label: str, action: Callable[[], None], hint: str) -> Any:
+        button = w.Button(description=label, tooltip=hint, layout=w.Layout(width="auto"))
         button.on_click(lambda _: self._safely(action))
         return button
 
@@ -196,20 +226,31 @@ class ModelsPanel(Panel):
             if key not in known:
                 continue
             value = known[key][0]
-            common = {
-                "description": key,
-                "style": {"description_width": "13em"},
-                "layout": w.Layout(width="auto", max_width="34em"),
-            }
-            if isinstance(value, bool):
-                box: Any = w.Checkbox(value=value, indent=True, tooltip=hint, **common)
-            else:
-                box = w.Text(
-                    value=_text(value), placeholder=hint, continuous_update=False, **common
-                )
+            box = self._field(w, key, value, hint)
             box.observe(lambda change, which=key: self._set(which, change["new"]), "value")
             made[key] = box
         return made
+
+    def _field(self, w: Any, key: str, value: Any, hint: str) -> Any:
+        """The box for a setting: what fits its values."""
+        common: dict[str, Any] = {
+            "description": key,
+            "tooltip": hint,
+            "style": {"description_width": "13em"},
+            "layout": w.Layout(width="auto", max_width="40em"),
+        }
+        if isinstance(value, bool):
+            return w.Checkbox(value=value, indent=True, **common)
+        if key == "format":
+            return w.Dropdown(value=value, options=list(FORMATS), **common)
+        common |= {"value": _text(value), "placeholder": hint, "continuous_update": False}
+        if key == "default_model":
+            settings = self._engine.settings_for_display
+            tiers = [tier.name for tier in settings.tiers]
+            return w.Combobox(options=["auto", *tiers, *settings.models], **common)
+        if key == "system":
+            return w.Textarea(rows=3, **common)
+        return w.Text(**common)
 
     # -- changing
 
@@ -226,6 +267,15 @@ class ModelsPanel(Panel):
             box.value = now if isinstance(value, bool) else _text(now)
             self._say(str(error), "bad")
             return
+        self._changed()
+
+    def _turn_to_tab(self) -> None:
+        """What a tab shows is what is in force now, wherever it was changed."""
+        self._say("")
+        now = explain_settings(self._engine.settings)
+        for key, box in self._boxes.items():
+            value = now[key][0]
+            box.value = value if isinstance(value, bool) else _text(value)
         self._changed()
 
     def _changed(self) -> None:
@@ -263,7 +313,7 @@ class ModelsPanel(Panel):
     # -- showing
 
     def _list_models(self) -> None:
-        rows = self._rows(self._search.value.lower())
+        rows = self._rows(self._search.value.lower(), self._order.value)
         words = "No model matches." if self._search.value else "No model is configured."
         self._models.value = table(COLUMNS, rows, names=6) if rows else message(words)
 
@@ -296,6 +346,14 @@ class ModelsPanel(Panel):
 
     def _say(self, words: str, tone: str = "good") -> None:
         self._told.value = message(words, tone) if words else ""
+
+
+def _last_if_none(figure: Any) -> tuple[bool, Any]:
+    return (True, 0) if figure is None else (False, figure)
+
+
+def _row(w: Any) -> Any:
+    return w.Layout(display="flex", flex_flow="row wrap", align_items="center")
 
 
 def _text(value: Any) -> str:

@@ -32,6 +32,8 @@ __all__ = ["SpendPanel"]
 
 GAP = 1.0
 """Seconds between two redraws while calls come."""
+LABELS = {"Spend over time": "Over time"}
+"""Of charts whose names are too long for a narrow window."""
 MOST_ROWS = 100
 """Rows of the table that are shown; the export has all."""
 COLUMNS = (
@@ -124,7 +126,7 @@ class SpendPanel(Panel):
             "period": list(PERIODS),
             "kind": list(KINDS),
             **{name: _with_all(names[name]) for name in ("model", "tag", "notebook")},
-            "chart": list(CHARTS),
+            "chart": [(LABELS.get(name, name), name) for name in CHARTS],
             "by": list(GROUPS),
             "sort": list(SORTS),
             "turned": [("highest first", False), ("lowest first", True)],
@@ -265,8 +267,8 @@ def _with_all(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _columns(w: Any) -> Any:
-    """As many choosers beside each other as have room, four at most."""
-    columns = "repeat(auto-fill, minmax(max(14em, 23%), 1fr))"
+    """As many choosers beside each other as have room, five at most."""
+    columns = "repeat(auto-fill, minmax(max(14em, 19%), 1fr))"
     return w.Layout(display="grid", grid_template_columns=columns, width="100%")
 
 

@@ -11,10 +11,12 @@ from ..drafts import plain
 from ..engine import Engine
 from ..errors import MmaiError
 from ..settings import Tier
-from .looks import message
+from .looks import heading, message, named, short
 
 __all__ = ["TiersEditor"]
 
+FEWEST = 2
+"""Tiers of which one can be taken out."""
 MOST_ROWS = 8
 """Models of a tier that are in sight; the others are scrolled to."""
 
@@ -64,6 +66,7 @@ class TiersEditor:
         self.widget.children = (
             self._w.HTML(message(about)),
             *(self._tier(tier, last=tier is tiers[-1]) for tier in tiers),
+            self._new_tier(),
         )
 
     def _tier(self, tier: Tier, *, last: bool) -> Any:
@@ -73,16 +76,18 @@ class TiersEditor:
             step=0.05,
             disabled=last,
             description="up to",
+            tooltip="the highest complexity that it serves; the last tier's is 1",
             continuous_update=False,
-            layout=w.Layout(width="11em"),
+            layout=w.Layout(width="9em"),
             style={"description_width": "3.5em"},
         )
         bound.observe(lambda change: self._safely(partial(self._bound, tier, change)), "value")
         rest = [n for n in self._engine.settings_for_display.models if n not in tier.chain]
         add = w.Dropdown(
-            options=[("add a model …", ""), *((name, name) for name in rest)],
+            options=[("add a model …", ""), *((short(name), name) for name in rest)],
             value="",
-            layout=w.Layout(width="17em"),
+            **named(f"add a model to {tier.name}"),
+            layout=w.Layout(width="9.5em"),
         )
         add.observe(
             lambda change: (
@@ -94,28 +99,73 @@ class TiersEditor:
         check = w.Dropdown(
             options=[("no check", False), ("check", True), ("check, agree", "agree")],
             value=tier.check,
-            tooltip="an answer that fails its check goes a tier up",
+            **named(f"check of {tier.name}: an answer that fails goes a tier up"),
             layout=w.Layout(width="8.5em"),
         )
         check.observe(
             lambda change: self._safely(partial(self._replace, tier, {"check": change["new"]})),
             "value",
         )
-        name = w.HTML(f"<b>{message(tier.name)}</b>", layout=w.Layout(width="7em"))
+        out = w.Button(
+            description="Remove",
+            tooltip=f"take out the tier {tier.name}",
+            disabled=len(self._engine.settings_for_display.tiers) < FEWEST,
+            layout=w.Layout(width="auto"),
+        )
+        out.on_click(lambda _: self._safely(partial(self._remove, tier)))
+        name = w.HTML(heading(short(tier.name)), layout=w.Layout(flex="0 0 auto", min_width="6em"))
+        row = w.Layout(display="flex", flex_flow="row wrap", align_items="center")
         return w.VBox(
-            [w.HBox([name, bound, add, check]), self._models(tier)],
+            [w.Box([name, bound, add, check, out], layout=row), self._models(tier)],
             layout=w.Layout(margin="0 0 0.5em 0"),
         )
+
+    def _new_tier(self) -> Any:
+        """A name for one more tier; it begins with the strongest tier's models."""
+        w = self._w
+        name = w.Text(
+            placeholder="name of a new tier",
+            **named("name of a new tier"),
+            layout=w.Layout(width="15em"),
+        )
+        add = w.Button(
+            description="Add tier",
+            tooltip="it stands before the last tier, halfway between the bounds, with its models",
+            layout=w.Layout(width="auto"),
+        )
+        add.on_click(lambda _: self._safely(partial(self._add, name)))
+        return w.HBox([name, add])
+
+    def _add(self, box: Any) -> None:
+        name = box.value.strip()
+        if not name:
+            raise MmaiError("the new tier has no name yet: type one")
+        rows = plain(self._engine.settings_for_display.tiers)
+        if any(row["name"] == name for row in rows):
+            raise MmaiError(f"there is a tier {name[:40]!r} already: take another name")
+        below = rows[-2]["up_to"] if len(rows) > 1 else 0.0
+        new = {"name": name, "up_to": round((below + 1) / 2, 3), "chain": rows[-1]["chain"]}
+        self._put([*rows[:-1], new, rows[-1]])
+
+    def _remove(self, tier: Tier) -> None:
+        rows = [r for r in plain(self._engine.settings_for_display.tiers) if r["name"] != tier.name]
+        rows[-1]["up_to"] = 1.0  # all prompts have a tier, whichever was the last
+        self._put(rows)
+
+    def _put(self, rows: list[dict[str, Any]]) -> None:
+        self._engine.configure({"tiers": rows})
+        self._after()
 
     def _models(self, tier: Tier) -> Any:
         """The tier's models in their order, and what can be done with the chosen one."""
         w, chain = self._w, list(tier.chain)
         chosen = self._chosen.get(tier.name)
         listed = w.Select(
-            options=[(f"{place}. {name}", name) for place, name in enumerate(chain, 1)],
+            options=[(f"{place}. {short(name)}", name) for place, name in enumerate(chain, 1)],
+            **named(f"models of {tier.name}, in the order in which they are tried"),
             value=chosen if chosen in chain else chain[0],
             rows=max(3, min(len(chain), MOST_ROWS)),
-            layout=w.Layout(width="24em"),
+            layout=w.Layout(width="100%", min_width="0", max_width="32em"),
         )
         moves: dict[str, tuple[str, Callable[[str], list[str]]]] = {
             "↑": ("earlier", lambda name: _moved(chain, name, -1)),
@@ -134,7 +184,8 @@ class TiersEditor:
 
         listed.observe(allow, "value")
         allow()
-        return w.HBox([listed, w.VBox(list(buttons))], layout=w.Layout(margin="0 0 0 2em"))
+        moving = w.VBox(list(buttons), layout=w.Layout(flex="0 0 auto"))
+        return w.HBox([listed, moving], layout=w.Layout(margin="0 0 0 2em"))
 
     def _move(self, tier: Tier, listed: Any, moved: Callable[[str], list[str]]) -> None:
         self._chosen[tier.name] = listed.value
@@ -155,8 +206,7 @@ class TiersEditor:
         row = next(row for row in rows if row["name"] == tier.name)
         if row != row | change:
             row.update(change)
-            self._engine.configure({"tiers": rows})
-            self._after()
+            self._put(rows)
 
 
 def _moved(chain: list[str], name: str, by: int) -> list[str]:
