@@ -11,10 +11,10 @@ import json
 import math
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from ..markup import python_tree
 from .blocks import take_apart
 from .finals import choice_named, number_asked, offers_choices
 from .numbers import final_number, last_numbers, near
@@ -190,10 +190,8 @@ def _program(text: str) -> str | None:
     if not code or code is text or len(code) > 20_000:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.dump(ast.parse(code))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.dump(python_tree(code))
+    except (SyntaxError, ValueError, RecursionError):
         return " ".join(code.split())
 
 

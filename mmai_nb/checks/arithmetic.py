@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 
+from ..markup import python_tree
 from .blocks import take_apart
 from .finding import Finding
 from .notation import plain_lines
@@ -261,9 +262,9 @@ def _value(side: str) -> Fraction | None:
         return None
     try:
         # leading zeros, as in 05, are no Python
-        tree = ast.parse(re.sub(r"(?<![\d.])0+(?=\d)", "", side).replace("^", "**"), mode="eval")
+        tree = python_tree(re.sub(r"(?<![\d.])0+(?=\d)", "", side).replace("^", "**"), "eval")
         return _evaluated(tree.body)
-    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
         return None
 
 

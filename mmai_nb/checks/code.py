@@ -7,9 +7,9 @@ import builtins
 import importlib.util
 import re
 import textwrap
-import warnings
 from collections.abc import Callable, Collection, Iterator
 
+from ..markup import python_tree
 from .attributes import missing_attributes
 from .blocks import take_apart
 from .finding import Finding
@@ -195,13 +195,13 @@ def _blocks(text: str, ended: bool) -> Iterator[tuple[str, str]]:
 def _python_fault(code: str) -> str | None:
     source = _source(code)
     try:
-        _parse(source)
+        python_tree(source)
     except SyntaxError as error:
         if _is_part(code, source) or _is_sketch(source, error) or _is_newer(source, error):
             return None
         return f"line {error.lineno}: {error.msg}"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return type(error).__name__
+    except ValueError as error:
+        return str(error)
     return None
 
 
@@ -224,8 +224,8 @@ LONGEST_PART = 2_000
 
 def _parses(source: str) -> bool:
     try:
-        _parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        python_tree(source)
+    except (SyntaxError, ValueError):
         return False
     return True
 
@@ -246,15 +246,9 @@ def _is_newer(source: str, error: SyntaxError) -> bool:
 
 def _parsed(code: str) -> ast.Module | None:
     try:
-        return _parse(_source(code))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return python_tree(_source(code))
+    except (SyntaxError, ValueError):
         return None
-
-
-def _parse(source: str) -> ast.Module:
-    with warnings.catch_warnings():  # "invalid escape sequence" is no concern of the reader here
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
 
 
 def _source(code: str) -> str:

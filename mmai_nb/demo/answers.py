@@ -4,7 +4,7 @@ The same chat always gets the same answer, and each answer says where it comes f
 echo a question in Markdown, to write a handful of small Python functions and to do sums, which is
 enough to try everything else in this package without a key.
 
-This module imports nothing of the package.
+Of the package this module imports only how Python is read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
+
+from ..markup import python_tree
 
 __all__ = ["DIRECTIVE", "MODELS", "SECOND", "STATEMENT", "make_answer"]
 
@@ -242,10 +244,10 @@ def _sum(asked: str) -> str | None:
     if text == asked.lower() and re.fullmatch(r"[\d.]+(?:[-/][\d.]+)+", shown):
         return None  # a date or a telephone number, with nobody asking what it comes to
     try:
-        value = _value(ast.parse(" ".join(shown.split()), mode="eval").body)
+        value = _value(python_tree(" ".join(shown.split()), "eval").body)
     except ZeroDivisionError:
         return f"`{shown}` has no value: it divides by zero."
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError):
         return None
     return f"`{' '.join(shown.split())}` {_plain(value)}"
 

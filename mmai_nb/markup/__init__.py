@@ -4,9 +4,9 @@ Model text is hostile. A notebook runs whatever HTML a cell of its user puts out
 passes markup through: the text is parsed as Markdown with raw HTML off, and what is shown is
 written anew from the parsed tokens. Nothing shown loads anything from anywhere.
 
-One room of seven files: escaping (text to the letter), formulas (LaTeX), parsing (Markdown as tame
-tokens), html_writer and markdown_writer (what is shown), extraction (code and JSON inside),
-rendering (all of it, as MIME data).
+One room of eight files: escaping (text to the letter), formulas (LaTeX), parsing (Markdown as tame
+tokens), html_writer and markdown_writer (what is shown), extraction (code and JSON inside), python
+(the syntax tree of code), rendering (all of it, as MIME data).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .escaping import (
 from .extraction import close_open_fence, extract_code, extract_json, runnable_code
 from .html_writer import to_html
 from .markdown_writer import to_safe_markdown
+from .python import python_tree
 from .rendering import render
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "extract_json",
     "fenced",
     "inert_html",
+    "python_tree",
     "render",
     "runnable_code",
     "short",

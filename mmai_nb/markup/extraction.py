@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from .escaping import clean_text, short
+from .python import python_tree
 
 __all__ = ["close_open_fence", "extract_code", "extract_json", "runnable_code"]
 
@@ -73,12 +72,10 @@ _ESCAPES = re.compile(r"\s*(?:[!%?/,;]|.*\?\s*$|.*=\s*[!%])")
 
 def _is_python(code: str) -> bool:
     """Whether it is plain Python, in which no line can be a magic or a shell command."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a SyntaxWarning about the model's code is not ours
-        try:
-            ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
+    try:
+        python_tree(code)
+    except (SyntaxError, ValueError):
+        return False
     return True
 
 
