@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,14 +52,16 @@ def test_many_threads_read_code_at_once():
         in_threads(often, CODES)
 
 
-def test_the_users_filters_of_warnings_are_as_before_when_threads_have_read():
-    def often(code: str) -> None:
-        for _ in range(200):
-            python_tree(code)
+def test_the_users_filters_of_warnings_are_as_before_when_threads_have_read(monkeypatch):
+    really = ast.parse
 
+    def slowly(code: str, mode: str = "exec") -> ast.AST:
+        time.sleep(0.02 * len(code))
+        return really(code, mode=mode)
+
+    monkeypatch.setattr(ast, "parse", slowly)
     before = list(warnings.filters)
-    with threads_that_change_often():
-        in_threads(often, ("x = [1, 2]\n" * 50,) * 4)
+    in_threads(python_tree, ("a", "ab", "abc", "abcd"))
     assert warnings.filters == before
 
 
