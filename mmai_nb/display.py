@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from .answer import Answer
 from .comparison import Comparison
 from .markup import clean_text, escape, render
-from .outputs import publisher
+from .outputs import can_replace, publisher
 from .pacing import DEAD_FRONT_END, PACE, Pace, size_of
 
 __all__ = ["Board", "Sheet", "Silent", "View", "board_for", "view_for"]
@@ -221,15 +221,15 @@ class Terminal:
 
 
 def view_for(shell: Any, format: str, *, quiet: bool) -> View:
-    """The view that fits where the shell runs: a kernel shows MIME bundles, a terminal text."""
+    """The view that fits where the shell runs: a notebook shows MIME bundles, a terminal text."""
     if quiet:
         return Silent()
-    return Notebook(format) if hasattr(shell, "kernel") else Terminal()
+    return Notebook(format) if can_replace(shell) else Terminal()
 
 
 def board_for(shell: Any) -> Board | Sheet:
     """How a comparison shows itself where the shell runs."""
-    return Board() if hasattr(shell, "kernel") else Sheet()
+    return Board() if can_replace(shell) else Sheet()
 
 
 def _to_stdout(text: str) -> None:
