@@ -17,7 +17,7 @@ from mmai_nb.engine import Engine
 from mmai_nb.errors import LedgerWarning
 from mmai_nb.ledger import Ledger
 from mmai_nb.panels.compare_panel import ComparePanel
-from mmai_nb.panels.looks import picture
+from mmai_nb.panels.looks import picture, text_table
 from mmai_nb.panels.models_panel import ModelsPanel
 from mmai_nb.panels.panel import WIDGET_VIEW, Panel, _leave_twins
 from mmai_nb.panels.spend_panel import SpendPanel
@@ -283,3 +283,8 @@ def test_a_picture_is_turned_over_in_a_dark_theme_only():
     assert 'class="mmai-picture"' in html
     assert "invert(0.933)" in style
     assert '[data-jp-theme-light="false"] .mmai-picture' in style
+
+
+def test_a_table_in_plain_text_has_its_columns_one_under_the_other():
+    shown = text_table(("model", "calls"), [("a", "1,000"), ("a-long-name", "2")])
+    assert shown == "model        calls\na            1,000\na-long-name      2"

@@ -22,6 +22,7 @@ __all__ = [
     "quoted",
     "short",
     "table",
+    "text_table",
 ]
 
 SOFT = "color: var(--jp-ui-font-color2, #616161)"
@@ -101,6 +102,19 @@ def named(words: str) -> dict[str, Any]:
     A tooltip would not do: the field's label goes before it, even where that is empty.
     """
     return {"description": words, "style": {"description_width": "0px"}}
+
+
+def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
+    """The same in plain text, its columns one under the other."""
+    lines = [columns, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place < names else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
 
 
 def short(name: str) -> str:

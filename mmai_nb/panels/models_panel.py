@@ -16,7 +16,7 @@ from ..saving import Where, not_for, save_settings, unsaved
 from ..settings import ModelSpec, Settings, explain_settings
 from ..sources import short_path
 from .dial_control import DialControl, dial_words
-from .looks import heading, message, named, table
+from .looks import heading, message, named, table, text_table
 from .panel import Panel
 from .tiers_editor import TiersEditor
 
@@ -98,7 +98,7 @@ class ModelsPanel(Panel):
         )
         words = dial_words(self._engine, dial)
         html += "".join(map(message, words))
-        plain = ["  ".join(row) for row in rows]
+        plain = [text_table(COLUMNS, rows, names=6), ""]
         plain += [
             f"{name} ({f'up to {bound}' if bound else 'none'}): {chain}"
             for name, chain, bound in tiers

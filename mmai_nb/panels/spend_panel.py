@@ -13,7 +13,7 @@ from .. import charts
 from ..engine import Engine
 from ..errors import MmaiError
 from ..pacing import PACE, size_of
-from .looks import big_figures, heading, message, picture, png, short, table
+from .looks import big_figures, heading, message, picture, png, short, table, text_table
 from .panel import Panel
 from .spend_report import (
     CHARTS,
@@ -36,6 +36,8 @@ LABELS = {"Spend over time": "Over time"}
 """Of charts whose names are too long for a narrow window."""
 MOST_ROWS = 100
 """Rows of the table that are shown; the export has all."""
+IN_TEXT = 6
+"""Columns that plain text has room for, the names among them."""
 COLUMNS = (
     *("calls", "tokens", "cost", "cached", "fell back", "failed"),
     *("p50", "p95", "saved by cache", "saved by routing"),
@@ -73,7 +75,8 @@ class SpendPanel(Panel):
         parts = [head, big_figures(found.totals), picture(png(found.figure), found.alt)]
         plain = [f"{name}: {value}" for name, value in found.totals]
         rows = _rows(found.table)
-        plain += ["  ".join(row[:4]) for row in rows]
+        in_sight = ((short(row[0]), *row[1:IN_TEXT]) for row in rows)
+        plain += ["", text_table((self.choice.by, *COLUMNS[: IN_TEXT - 1]), in_sight)]
         return {
             "text/html": "".join([*parts, table((self.choice.by, *COLUMNS), rows)]),
             "text/plain": "\n".join(plain),
