@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -781,9 +782,10 @@ def test_any_text_is_judged_the_same_twice(text, prompt):
     ],
     ids=range(12),
 )
-@pytest.mark.timeout(20)
 def test_hostile_text_does_not_hold_the_checks(text):
+    begin = time.thread_time()
     find_faults(text, Question("How many?", namespace=()))
+    assert time.thread_time() - begin < 10
 
 
 def test_the_checks_import_nothing_heavy():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -529,9 +530,10 @@ def test_ten_megabytes_are_scored_by_their_beginning_end_and_length():
 @pytest.mark.parametrize(
     "piece", [*"a \n\t(.`|\\和", ",a", "x=", "if ", "1.", "to ", "\ud800", "A. "]
 )
-@pytest.mark.timeout(20)
 def test_no_repetition_is_a_trap(piece):
+    begin = time.thread_time()
     assert 0 < score((piece * 20_000)[:20_000]).score < 1
+    assert time.thread_time() - begin < 10
 
 
 @pytest.mark.parametrize(

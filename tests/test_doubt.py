@@ -7,6 +7,7 @@ import gzip
 import importlib
 import inspect
 import json
+import time
 from importlib.resources import files
 from pathlib import Path
 
@@ -254,12 +255,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.timeout(20)
 def test_hostile_text_is_assessed_in_the_answer_and_in_the_prompt(name):
+    begin = time.thread_time()
     text = HOSTILE[name]
     for answer, prompt in ((text, "How many are 3 and 4?"), ("It is 4 + 5 = 9.", text)):
         assert 0 <= assess(answer, Question(prompt, namespace=())).doubt <= 1
     assert agree(text, f"{text[:50_000]} 1", "How many are 3 and 4?") in (True, False, None)
+    assert time.thread_time() - begin < 10
 
 
 def test_of_a_very_long_text_only_so_much_is_read():

@@ -83,6 +83,8 @@ def test_models_are_compared_voted_on_and_the_spend_follows(desk):
 
 
 def test_a_prompt_is_tried_and_a_setting_changed_in_the_model_panel(desk):
+    from playwright.sync_api import expect
+
     page, panel = desk(LOAD, "ai.panels.models()", size=(1000, 900))
     panel.get_by_placeholder("try a prompt").fill("What is the capital of France?")
     panel.get_by_text("→ simple → demo-small").wait_for()
@@ -94,13 +96,13 @@ def test_a_prompt_is_tried_and_a_setting_changed_in_the_model_panel(desk):
     share.fill("150%")
     share.press("Enter")
     panel.get_by_text("prefer = '150%': must be cheap, balanced, quality").wait_for()
-    assert share.input_value() == "5%"
+    expect(share).to_have_value("5%", timeout=60_000)
     panel.get_by_role("tab", name="Settings").click()
     box = panel.get_by_placeholder("0 to 2; blank: not sent")
     box.fill("9")
     box.press("Enter")
     panel.get_by_text("temperature = 9").wait_for()
-    assert box.input_value() == ""
+    expect(box).to_have_value("", timeout=60_000)
     box.fill("0.5")
     box.press("Enter")
     panel.get_by_text("%ai config temperature 0.5").wait_for()

@@ -216,13 +216,16 @@ def menu(page: Any, bar: str, item: str) -> None:
 def run_all(page: Any) -> Any:
     """Run > Run All Cells, and wait for the last; gives the panel."""
     panel = open_panel(page)
-    menu(page, "Run", "Run All Cells")
-    page.wait_for_function(
+    page.evaluate(
         """() => {
-            const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
-            const texts = prompts.map(p => p.textContent);
-            return texts.some(t => /\\[\\d+\\]/.test(t)) && !texts.some(t => t.includes('[*]'));
+            const prompts = () => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
+            window.running = () => prompts().some(p => p.textContent.includes('[*]'));
+            window.begun = false;  // what ran before has its numbers already
+            new MutationObserver(() => { window.begun ||= window.running(); }).observe(
+                document.body, {childList: true, subtree: true, characterData: true});
         }"""
     )
+    menu(page, "Run", "Run All Cells")
+    page.wait_for_function("() => window.begun && !window.running()")
     wait_until_idle(page)
     return panel
