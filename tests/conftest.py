@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import faulthandler
 import os
 import signal
 import socket
@@ -32,6 +33,11 @@ def pytest_configure() -> None:
         # it is noon or a little later: many tests count what is of today, and see no day end
         os.environ["TZ"] = f"NOON{time.gmtime().tm_hour - 12:+}"
         time.tzset()
+
+
+def pytest_unconfigure() -> None:
+    """A thread that never ends would keep the process for good: tell where it is, and end."""
+    faulthandler.dump_traceback_later(120, exit=True, file=sys.__stderr__)
 
 
 def pytest_sessionfinish() -> None:
