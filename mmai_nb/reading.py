@@ -135,8 +135,9 @@ class Reading(ABC):
         the one asked first, `escalation_rate` of those whose answer did not pass its check and
         that a stronger tier answered, `error_rate` the share of attempts that failed. `p50_s` and
         `p95_s` are seconds of attempts that were answered, true to 5 %. `saved_by_routing_usd`
-        compares with the strongest tier's first model for the same tokens. `check_cost_usd` is
-        what checks cost, where the call went first: second opinions and stronger models.
+        compares the answers that stand with the strongest tier's first model for the same tokens.
+        `check_cost_usd` is what the others cost, which a check rejected or asked as a second
+        opinion: saved by routing, all told, is the first less the second.
 
         Args:
             by: one or several of model, provider, tier, notebook, tag, hour, day, month (local

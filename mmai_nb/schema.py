@@ -19,6 +19,7 @@ from typing import TypeAlias
 __all__ = [
     "APPLICATION",
     "CALL_SUMS",
+    "CHECK_SUMS",
     "COLUMNS",
     "EXCHANGES",
     "ROLLUP_KEY",
@@ -46,10 +47,10 @@ Where: TypeAlias = tuple[str, dict[str, object]]
 APPLICATION = 0x6D6D6169
 """Marks the file as ours (`PRAGMA application_id`): "mmai" in ASCII."""
 
-SCHEMA = 4
+SCHEMA = 5
 """The tables' version, kept in `PRAGMA user_version`.
 
-1 had no more than `attempt`, 2 no texts, 3 no sums of checks.
+1 had no more than `attempt`, 2 no texts, 3 no sums of checks, 4 had them where the call began.
 """
 
 SLOT_S = 900
@@ -150,22 +151,45 @@ CALL_SUMS = {
         f"r.status = 'ok' AND {_HIGHER.replace('{row}', 'r')} "
         f"AND NOT {_EARLIER % _HIGHER.replace('{row}', 'e')}"
     ),
-    "check_nano": f"{_EARLIER % 1} * COALESCE(r.cost_nano, 0)",
-    "check_baseline_nano": (
-        f"{_ANSWERED} * {_EARLIER % 'NOT e.cache_hit'} * "
-        "(r.cost_nano IS NOT NULL) * COALESCE(r.baseline_nano, r.cost_nano, 0)"
-    ),
 }
 """What a later row `r` of a call adds where its first attempt `f` counts.
 
 `fell`: the first attempt failed, and another model than its gave the first answer. `escalated`: a
-model of another tier answered, which is asked only where an answer did not pass its check. What is
-spent once there is an answer is the check's: second opinions and stronger models. They stand in for
-no call of the strongest model either, so `check_baseline_nano` is no saving.
+model of another tier answered, which is asked only where an answer did not pass its check.
 """
 
-SUMS = (*ROLLUP_SUMS, *CALL_SUMS)
+CHECK_SUMS = {
+    "check_nano": "COALESCE(r.cost_nano, 0)",
+    "check_routed_nano": f"{_ANSWERED} * COALESCE(r.baseline_nano - r.cost_nano, 0)",
+}
+"""What the row `r` of an answer that does not stand adds to the sums of its own row of the rollup.
+
+It was rejected by its check, or it was a second opinion: its cost is the check's, and it stands in
+for no call of the strongest model, so that `check_routed_nano` of `routed_nano` is no saving.
+"""
+
+SUMS = (*ROLLUP_SUMS, *CALL_SUMS, *CHECK_SUMS)
 """All columns of the rollup that are added up."""
+
+_CUT = "COALESCE({row}.finish_reason, '') IN ('length', 'content_filter')"
+
+_IS_OPINION = (
+    "COALESCE({row}.tier, '') IS (SELECT COALESCE(b.tier, '') FROM {rows} AS b "
+    "WHERE b.call_id = {row}.call_id AND b.status = 'ok' AND b.attempt < {row}.attempt "
+    "ORDER BY b.attempt DESC LIMIT 1)"
+)
+"""The answer before it was of the same tier: which is asked twice for a second opinion alone."""
+
+_CUT_R, _CUT_O = _CUT.format(row="r"), _CUT.format(row="o")
+_DOES_NOT_STAND = (
+    f"r.status = 'ok' AND ({_IS_OPINION.replace('{row}', 'r')} OR EXISTS ("
+    "SELECT 1 FROM {rows} AS o WHERE o.call_id = r.call_id AND o.status = 'ok' "
+    f"AND CASE WHEN o.attempt > r.attempt THEN {_CUT_R} OR NOT {_CUT_O} "
+    f"WHEN o.attempt < r.attempt THEN {_CUT_R} AND NOT {_CUT_O} END "
+    f"AND NOT {_IS_OPINION.replace('{row}', 'o')}))"
+)
+"""Of a call's answers the last stands: of those that are whole, or of those that are cut where all
+are. Second opinions are none of them."""
 
 
 _SPEND = (
@@ -217,6 +241,12 @@ def key_columns(more: Mapping[str, str] | None = None) -> str:
     return ", ".join(f"{value} AS {name}" for name, value in {**ROLLUP_KEY, **(more or {})}.items())
 
 
+def _check_sums(sign: str, rows: str, keys: str) -> str:
+    """A query for what the answers among the rows that do not stand add to the sums."""
+    sums = ", ".join(f"{sign} * ({value}) AS {name}" for name, value in CHECK_SUMS.items())
+    return f"SELECT {keys}, {sums} FROM {rows} AS r WHERE {_DOES_NOT_STAND.format(rows=rows)}"
+
+
 def sums_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> str:
     """A query for what attempts add to the sums: a row or two for each, to be added up.
 
@@ -229,12 +259,15 @@ def sums_of(rows: str, sign: int = 1, more: Mapping[str, str] | None = None) -> 
     """
     keys = key_columns(more)
     sums = ", ".join(f"{sign} * ({value}) AS {name}" for name, value in ROLLUP_SUMS.items())
-    nothing = ", ".join("0" for _ in ROLLUP_SUMS)
-    of_calls = ", ".join(f"0 AS {name}" for name in CALL_SUMS)
+    of_rows, of_calls, of_checks = (
+        ", ".join(f"0 AS {name}" for name in names)
+        for names in (ROLLUP_SUMS, CALL_SUMS, CHECK_SUMS)
+    )
     return (
-        f"SELECT {keys}, {sums}, {of_calls} FROM {rows} AS r UNION ALL "
-        f"SELECT {keys.replace('r.', 'f.')}, {nothing}, {_call_sums(str(sign), rows)} "
-        f"FROM {rows} AS f CROSS JOIN {rows} AS r WHERE {_LATER}"
+        f"SELECT {keys}, {sums}, {of_calls}, {of_checks} FROM {rows} AS r UNION ALL "
+        f"SELECT {keys.replace('r.', 'f.')}, {of_rows}, {_call_sums(str(sign), rows)}, {of_checks} "
+        f"FROM {rows} AS f CROSS JOIN {rows} AS r WHERE {_LATER} UNION ALL "
+        + _check_sums(str(sign), rows, f"{keys}, {of_rows}, {of_calls}")
     )
 
 
@@ -317,6 +350,37 @@ def _changes(*signed: tuple[str, int]) -> str:
     )
 
 
+def _check_trigger(event: str, *rows: str) -> str:
+    """The trigger that takes away what a call's answers gave before, and adds what they give.
+
+    A row that comes may reject one that is there, so the call is judged anew. Most calls have one
+    answer: there it has nothing to do.
+
+    Args:
+        event: INSERT, UPDATE or DELETE.
+        rows: OLD, NEW or both, as the event has them.
+    """
+    keys = key_columns()
+    others = f"FROM attempt WHERE call_id = {rows[-1]}.call_id AND id != {rows[-1]}.id"
+
+    def call_with(row: str) -> str:
+        itself = f" UNION ALL SELECT {', '.join(f'{row}.{name}' for name in COLUMNS)}"
+        return f"(SELECT {', '.join(COLUMNS)} {others}{itself if row in rows else ''})"
+
+    before, after = (
+        _check_sums(sign, call_with(row), keys) for sign, row in (("-1", "OLD"), ("1", "NEW"))
+    )
+    totals = ", ".join(f"SUM({name})" for name in CHECK_SUMS)
+    some = " OR ".join(f"SUM({name}) != 0" for name in CHECK_SUMS)
+    add = ", ".join(f"{name} = {name} + excluded.{name}" for name in CHECK_SUMS)
+    return (
+        f"AFTER {event} ON attempt WHEN EXISTS (SELECT 1 {others} AND status = 'ok') BEGIN "
+        f"INSERT INTO rollup({_KEY}, {', '.join(CHECK_SUMS)}) SELECT {_KEY}, {totals} FROM "
+        f"({before} UNION ALL {after}) WHERE 1 GROUP BY {_KEY} HAVING {some} "
+        f"ON CONFLICT({_KEY}) DO UPDATE SET {add}; END"
+    )
+
+
 _RELEASE = (
     "DELETE FROM hold WHERE NEW.cost_nano IS NOT NULL AND call_id = NEW.call_id "
     "AND attempt = NEW.attempt;"
@@ -329,6 +393,9 @@ _TRIGGERS = {
         f"AFTER UPDATE ON attempt BEGIN {_changes(('OLD', -1), ('NEW', 1))} {_RELEASE} END"
     ),
     "attempt_removed": f"AFTER DELETE ON attempt BEGIN {_changes(('OLD', -1))} END",
+    "answer_added": _check_trigger("INSERT", "NEW"),
+    "answer_changed": _check_trigger("UPDATE", "OLD", "NEW"),
+    "answer_removed": _check_trigger("DELETE", "OLD"),
 }
 
 

@@ -251,7 +251,7 @@ def _figures_of(sums: dict[str, int]) -> tuple[Any, ...]:
         _share(sums["escalated"], sums["calls"]),
         _share(sums["failed"], sums["attempts"]),
         None if all_hits_unknown else sums["saved_nano"],
-        None if all_answers_unknown else sums["routed_nano"] - sums["check_baseline_nano"],
+        None if all_answers_unknown else sums["routed_nano"] - sums["check_routed_nano"],
         sums["check_nano"],
     )
 

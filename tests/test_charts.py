@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -193,6 +194,14 @@ def test_savings_by_cache_and_by_routing_stand_beside_each_other(ledger):
     ledger.record(attempt(2, nano=0, cache_hit=True, saved_nano=2 * NANO))
     figure = charts.savings(ledger.series((), since=None))
     assert bars(figure) == [2.0, 4.0]
+
+
+def test_what_routing_saved_is_drawn_less_what_checks_cost(ledger):
+    rejected = attempt(1, baseline_nano=5 * NANO, tier="simple")
+    ledger.record(rejected)
+    stands = {"attempt": 2, "tier": "complex", "cost_nano": 5 * NANO}
+    ledger.record(replace(rejected, **stands))
+    assert bars(charts.savings(ledger.series((), since=None))) == [0.0, -1.0]
 
 
 def test_latency_shows_median_and_95th_percentile(ledger):

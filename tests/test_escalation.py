@@ -451,6 +451,24 @@ def test_a_ledger_that_is_locked_for_long_costs_no_answer_to_put_by(build, tmp_p
     assert sorted(engine.history()["answer"]) == sorted([WRONG, RIGHT])
 
 
+def test_the_sums_book_each_answer_where_it_was_paid(build):
+    engine = build()
+    engine.ask("What is 3 * 17?", check=True)
+    sums = engine.summary("model").set_index("model")
+    assert sums["check_cost_usd"].to_dict() == {"small": usd_of("small"), "medium": 0.0}
+    saved = usd_of("large") - usd_of("medium")
+    assert sums["saved_by_routing_usd"].to_dict() == {"small": 0.0, "medium": pytest.approx(saved)}
+    assert sums["escalation_rate"]["small"] == 1.0
+
+
+def test_a_cut_answer_that_does_not_stand_is_the_checks(build):
+    cut = Completion(RIGHT, "medium", USAGE, finish_reason="length")
+    engine = build(settings_of({"simple": ["small"], "standard": ["medium"]}), medium=cut)
+    assert engine.ask("What is 3 * 17?", check=True).model == "small"
+    sums = engine.summary("model").set_index("model")
+    assert sums["check_cost_usd"].to_dict() == {"small": 0.0, "medium": usd_of("medium")}
+
+
 def test_an_interrupt_keeps_the_cheap_answer(build):
     engine = build(medium=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):

@@ -151,9 +151,9 @@ def test_a_third_version_without_sums_of_checks_is_summed_up_anew(path):
     Ledger(path).record(attempt("new"))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         schema.prepare(db)
-        for name in ("added", "changed", "removed"):
-            db.execute(f"DROP TRIGGER attempt_{name}")
-        for name in ("escalated", "check_nano", "check_baseline_nano"):
+        for name in schema._TRIGGERS:
+            db.execute(f"DROP TRIGGER {name}")
+        for name in ("escalated", *schema.CHECK_SUMS):
             db.execute(f"ALTER TABLE rollup DROP COLUMN {name}")
         db.execute("PRAGMA user_version=3")
     ledger = Ledger(path)
@@ -165,8 +165,30 @@ def test_a_third_version_without_sums_of_checks_is_summed_up_anew(path):
     assert adds_up(path)
     totals = ledger.summary(None)
     assert totals["escalation_rate"].tolist() == [0.2]
-    assert totals["check_cost_usd"].tolist() == [700 / 1e9]
+    assert totals["check_cost_usd"].tolist() == [100 / 1e9]
     ledger.close()
+
+
+def test_a_fourth_version_that_booked_checks_where_a_call_began_is_summed_up_anew(path):
+    ledger = Ledger(path)
+    ledger.record(attempt("up", 1, tier="simple", request_model="small", baseline_nano=900))
+    higher = {"tier": "complex", "request_model": "large", "cost_nano": 900, "baseline_nano": 900}
+    ledger.record(attempt("up", 2, **higher))
+    ledger.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        schema.prepare(db)
+        for name in schema._TRIGGERS:
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute("ALTER TABLE rollup RENAME COLUMN check_routed_nano TO check_baseline_nano")
+        db.execute("UPDATE rollup SET check_nano = 900 * (model = 'small')")
+        db.execute("PRAGMA user_version=4")
+    for ledger in (Ledger(path), Ledger(path)):  # of the rows at first, then of the new sums
+        costs = ledger.summary("model").set_index("model")["check_cost_usd"]
+        assert (costs["small"], costs["large"]) == (100 / 1e9, 0.0)
+        ledger.record(attempt("new"))
+        ledger.close()
+    assert version(path) == schema.SCHEMA
+    assert adds_up(path)
 
 
 WRITES = """

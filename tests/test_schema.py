@@ -13,7 +13,7 @@ from mmai_nb import schema, tables
 from mmai_nb.records import Attempt
 
 SUMS = ", ".join((*schema.ROLLUP_KEY, *schema.SUMS))
-CALLS = len(schema.CALL_SUMS)
+NAMES = (*schema.ROLLUP_KEY, *schema.SUMS)
 
 
 def attempts():
@@ -27,6 +27,7 @@ def attempts():
         endpoint=st.sampled_from(["here", "there"]),
         provider=st.just("acme"),
         tier=st.sampled_from([None, "simple"]),
+        finish_reason=st.sampled_from([None, "stop", "length"]),
         notebook=st.sampled_from([None, "a.ipynb"]),
         session=st.sampled_from(["s", "t"]),
         tag=st.none(),
@@ -68,6 +69,11 @@ def rolled_up(db: sqlite3.Connection) -> tuple[list[object], list[object], list[
     return rows, latency, spend
 
 
+def without_calls(rows):
+    columns = [n for n, name in enumerate(NAMES) if name not in schema.CALL_SUMS]
+    return sorted([row[n] for n in columns] for row in rows)
+
+
 @given(st.lists(attempts(), max_size=12), st.sets(st.integers(1, 3)))
 def test_the_triggers_keep_what_a_rebuild_gives(rows, removed):
     db = fresh()
@@ -78,7 +84,7 @@ def test_the_triggers_keep_what_a_rebuild_gives(rows, removed):
     kept = rolled_up(db)
     schema.rebuild(db)
     # what takes a second row is judged by the first attempts as they were when the row came
-    assert [row[:-CALLS] for row in rolled_up(db)[0]] == [row[:-CALLS] for row in kept[0]]
+    assert without_calls(rolled_up(db)[0]) == without_calls(kept[0])
     assert rolled_up(db)[1:] == kept[1:]
     db.close()
 
@@ -115,32 +121,108 @@ def escalation(db: sqlite3.Connection) -> None:
     write(db, Attempt("a", 5, 0.0, request_model="l", tier="complex", cost_nano=1_000, **usual))
 
 
-def test_an_escalated_call_and_what_its_check_cost_count_where_it_was_asked_first():
+CHECKED = "SELECT model, check_nano, routed_nano - check_routed_nano FROM rollup ORDER BY model"
+
+
+def test_what_an_answer_cost_that_does_not_stand_is_its_checks_and_no_negative_saving():
     db = fresh()
     escalation(db)
-    query = "SELECT model, fell, escalated, check_nano FROM rollup WHERE calls OR escalated"
-    assert db.execute(query).fetchall() == [("s", 0, 1, 1_423)]
+    found = db.execute(CHECKED).fetchall()
+    assert found == [("l", 0, 0), ("m", 0, 0), ("n", 400, 0), ("s", 10, 0), ("t", 20, 0)]
     schema.rebuild(db)
-    assert db.execute(query).fetchall() == [("s", 0, 1, 1_423)]
+    assert db.execute(CHECKED).fetchall() == found
     assert schema.adds_up(db)
     db.close()
 
 
-def test_a_check_saves_nothing_by_routing():
+def test_an_escalated_call_counts_where_it_was_asked_first():
     db = fresh()
     escalation(db)
-    (saved,) = db.execute("SELECT SUM(routed_nano - check_baseline_nano) FROM rollup").fetchone()
-    assert saved == 1_000 - 10 - 20 - 400 - 1_000
+    query = "SELECT model, fell, escalated FROM rollup WHERE calls OR escalated"
+    assert db.execute(query).fetchall() == [("s", 0, 1)]
+    schema.rebuild(db)
+    assert db.execute(query).fetchall() == [("s", 0, 1)]
     db.close()
 
 
-def test_the_row_of_an_escalation_may_be_written_twice():
+def saved_less_checks(db: sqlite3.Connection) -> int:
+    query = "SELECT SUM(routed_nano - check_routed_nano - check_nano) FROM rollup"
+    return int(db.execute(query).fetchone()[0])
+
+
+def test_a_call_saves_what_the_strongest_model_would_have_cost_less_all_its_answers_cost():
     db = fresh()
     escalation(db)
+    assert saved_less_checks(db) == 1_000 - 10 - 20 - 400 - 1_000
+    db.close()
+
+
+def test_the_strongest_models_own_answer_saves_nothing_and_loses_what_was_rejected():
+    db = fresh()
+    short = {"status": "ok", "tier": "simple", "cost_nano": 1, "baseline_nano": 50}
+    write(db, Attempt("a", 1, 0.0, request_model="s", **short))
+    assert db.execute(CHECKED).fetchall() == [("s", 0, 49)]  # it stands so far
+    long = {"status": "ok", "tier": "complex", "cost_nano": 9_000, "baseline_nano": 9_000}
+    write(db, Attempt("a", 2, 0.0, request_model="l", **long))
+    assert db.execute(CHECKED).fetchall() == [("l", 0, 0), ("s", 1, 0)]
+    db.close()
+
+
+def test_a_second_opinion_is_the_checks_and_the_answer_it_shares_saves():
+    db = fresh()
+    usual = {"status": "ok", "tier": "simple", "baseline_nano": 1_000}
+    write(db, Attempt("a", 1, 0.0, request_model="s", cost_nano=10, **usual))
+    write(db, Attempt("a", 2, 0.0, request_model="t", cost_nano=20, **usual))
+    assert db.execute(CHECKED).fetchall() == [("s", 0, 990), ("t", 20, 0)]
+    db.close()
+
+
+def test_an_answer_of_the_cache_that_stands_leaves_the_rejected_one_to_the_check():
+    db = fresh()
+    write(db, Attempt("a", 1, 0.0, request_model="s", status="ok", cost_nano=10, baseline_nano=70))
+    hit = {"status": "ok", "tier": "complex", "cache_hit": True, "cost_nano": 0, "saved_nano": 70}
+    write(db, Attempt("a", 2, 0.0, request_model="l", **hit))
+    assert db.execute(CHECKED).fetchall() == [("l", 0, 0), ("s", 10, 0)]
+    db.close()
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_stronger_answer_that_is_cut_does_not_take_the_place_of_a_whole_one(reason):
+    db = fresh()
+    usual = {"status": "ok", "baseline_nano": 1_000}
+    write(db, Attempt("a", 1, 0.0, request_model="s", tier="simple", cost_nano=10, **usual))
+    write(
+        db,
+        Attempt(
+            "a",
+            2,
+            0.0,
+            request_model="m",
+            tier="standard",
+            cost_nano=90,
+            finish_reason=reason,
+            **usual,
+        ),
+    )
+    assert db.execute(CHECKED).fetchall() == [("m", 90, 0), ("s", 0, 990)]
+    whole = {"tier": "complex", "cost_nano": 500, **usual}
+    write(db, Attempt("a", 3, 0.0, request_model="l", **whole))
+    assert db.execute(CHECKED).fetchall() == [("l", 0, 500), ("m", 90, 0), ("s", 10, 0)]
+    schema.rebuild(db)
+    assert db.execute(CHECKED).fetchall() == [("l", 0, 500), ("m", 90, 0), ("s", 10, 0)]
+    db.close()
+
+
+def test_the_rows_of_an_escalation_may_be_written_twice_and_go_again():
+    db = fresh()
     escalation(db)
-    assert db.execute("SELECT SUM(escalated), SUM(check_nano) FROM rollup").fetchone() == (1, 1_423)
+    once = db.execute(CHECKED).fetchall()
+    escalation(db)
+    assert db.execute(CHECKED).fetchall() == once
+    assert db.execute("SELECT SUM(escalated) FROM rollup").fetchone() == (1,)
     db.execute("DELETE FROM attempt WHERE attempt = 5")
-    assert db.execute("SELECT SUM(escalated), SUM(check_nano) FROM rollup").fetchone() == (1, 423)
+    assert db.execute("SELECT SUM(check_nano) FROM rollup").fetchone() == (30,)
+    assert saved_less_checks(db) == 1_000 - 10 - 20 - 400
     db.close()
 
 

@@ -261,7 +261,20 @@ def test_what_checks_cost_is_told_where_there_were_any(engine):
     up = replace(row(1, "large", 2 * NANO, tier="complex"), call_id="small-1", attempt=2)
     engine.ledger.record(up)
     totals = dict(report(engine.ledger, Choice()).totals)
-    assert (totals["escalated"], totals["for checks"]) == ("100%", "$2.00")
+    assert (totals["escalated"], totals["for checks"]) == ("100%", "$1.00")
+
+
+def test_what_routing_saved_is_less_what_checks_cost_and_no_model_shows_less_than_0(engine):
+    engine.ledger.record(row(1, baseline_nano=4 * NANO))
+    engine.ledger.record(row(2, baseline_nano=4 * NANO))
+    up = {"tier": "complex", "baseline_nano": 4 * NANO, "attempt": 2}
+    up = replace(row(1, "large", 4 * NANO), call_id="small-1", **up)
+    engine.ledger.record(up)
+    shown = report(engine.ledger, Choice())
+    assert dict(shown.totals)["saved by routing"] == "$2.00"
+    table = shown.table.set_index("model")
+    assert table["saved_by_routing_usd"].to_dict() == {"large": 0.0, "small": 3.0}
+    assert table["check_cost_usd"].to_dict() == {"large": 0.0, "small": 1.0}
 
 
 @pytest.mark.parametrize("count", [1, 12, 40, 150])

@@ -96,17 +96,55 @@ def test_stats_of_an_empty_ledger_say_so(run):
 
 
 def test_stats_tell_how_often_checks_escalate_and_what_that_costs(engine, run):
-    fill(engine, some("a", tier="simple"), some("b", tier="simple"))
+    base = {"baseline_nano": 9_000_000}
+    fill(engine, some("a", tier="simple", **base), some("b", tier="simple", **base))
     assert "checks" not in repr(run("stats"))
     assert "escalated" not in repr(run("stats"))
-    fill(engine, some("b", number=2, tier="complex", request_model="big", cost_nano=9_000_000))
+    higher = {"tier": "complex", "request_model": "big", "cost_nano": 9_000_000, **base}
+    fill(engine, some("b", number=2, **higher))
     lines = repr(run("stats")).splitlines()
-    assert "checks   50 % of the calls were escalated; what they asked cost $0.009" in lines
-    assert "escalated" in lines[8]
-    assert run("stats tier").frame.set_index("tier")["check_cost_usd"].to_dict() == {
-        "simple": 0.009,
-        "complex": 0.0,
+    assert (
+        "saved    $0.00 by the cache, $0.005 by routing" in lines
+    )  # 18 that "big" would cost - 13
+    assert (
+        "checks   50 % of the calls were escalated; answers that did not stand cost $0.002, "
+        "which is taken off what routing saved"
+    ) in lines
+    assert [" ".join(line.split()) for line in lines[8:]] == [
+        "model calls cached cost fell escalated failed checks p50 p95 saved",
+        "big 0 0 % $0.009 – – 0 % $0.00 1 s 1 s $0.00",
+        "m 2 0 % $0.004 0 % 50 % 0 % $0.002 1 s 1 s $0.007",
+    ]
+
+
+def test_no_model_that_was_escalated_shows_a_saving_below_zero(engine, run):
+    tokens = {"baseline_nano": 50, "cost_nano": 5}
+    for n in range(5):  # a short cheap answer and a long one that takes its place
+        fill(
+            engine,
+            some(f"c{n}", tier="simple", **tokens),
+            some(f"c{n}", number=2, tier="simple", request_model="other", **tokens),
+            some(
+                f"c{n}",
+                number=3,
+                tier="standard",
+                request_model="mid",
+                cost_nano=400,
+                baseline_nano=900,
+            ),
+        )
+    frame = run("stats").frame.set_index("model")
+    assert frame["saved_by_routing_usd"].mul(1e9).round().to_dict() == {
+        "mid": 2_500,
+        "m": 0,
+        "other": 0,
     }
+    assert frame["check_cost_usd"].mul(1e9).round().to_dict() == {"mid": 0, "m": 25, "other": 25}
+    assert (frame["check_cost_usd"] <= frame["cost_usd"]).all()
+    for by in ("model", "provider", "tier", "tag", "day", "session"):
+        parts, totals = run(f"stats {by}").frame, run("stats").totals
+        for name in ("cost_usd", "saved_by_routing_usd", "check_cost_usd"):
+            assert parts[name].sum() == pytest.approx(totals[name].sum())
 
 
 def test_the_demos_money_is_called_pretend(engine, run):

@@ -124,9 +124,13 @@ def tokens_by(frame: DataFrame, by: str = "model") -> Figure:
 def savings(frame: DataFrame, step: str = "day") -> Figure:
     """USD saved per period, by the cache and by routing against always the strongest model.
 
-    Routing's part needs a frame of `Ledger.series`: rows of attempts do not hold it.
+    Routing's part is less what checks cost, and needs a frame of `Ledger.series`: rows of attempts
+    do not hold it.
     """
     figure, axes = sheet("Saved")
+    if "check_cost_usd" in frame.columns:
+        net = frame["saved_by_routing_usd"] - frame["check_cost_usd"]
+        frame = frame.assign(saved_by_routing_usd=net)
     parts = [
         (column, label, colour)
         for column, label, colour in (

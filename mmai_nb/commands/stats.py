@@ -73,6 +73,8 @@ class Stats:
         if frame["escalation_rate"].gt(0).any():
             shown["escalated"] = frame["escalation_rate"].map(_percent)
         shown["failed"] = frame["error_rate"].map(_percent)
+        if frame["check_cost_usd"].gt(0).any():
+            shown["checks"] = frame["check_cost_usd"].map(format_usd)
         shown["p50"] = frame["p50_s"].map(_seconds)
         shown["p95"] = frame["p95_s"].map(_seconds)
         parts = zip(frame["saved_by_cache_usd"], frame["saved_by_routing_usd"], strict=True)
@@ -96,7 +98,7 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
     yield f"cost     {_money([row['cost_usd']])}{each}{more}"
     by_cache, by_routing = (
         _money([row["saved_by_cache_usd"]]),
-        _money([row["saved_by_routing_usd"]]),
+        _money([row["saved_by_routing_usd"] - row["check_cost_usd"]]),
     )
     yield f"saved    {by_cache} by the cache, {by_routing} by routing"
     failed, fell = _percent(row["error_rate"]), _percent(row["fallback_rate"])
@@ -104,7 +106,10 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
     yield f"trouble  {failed} of {attempts} failed, {fell} of the calls fell back"
     if row["escalation_rate"] > 0 or row["check_cost_usd"] > 0:
         up, cost = _percent(row["escalation_rate"]), _money([row["check_cost_usd"]])
-        yield f"checks   {up} of the calls were escalated; what they asked cost {cost}"
+        yield (
+            f"checks   {up} of the calls were escalated; answers that did not stand cost {cost}, "
+            "which is taken off what routing saved"
+        )
     if not math.isnan(row["p50_s"]):
         yield f"latency  half within {_seconds(row['p50_s'])}, 95 % within {_seconds(row['p95_s'])}"
     yield (
@@ -177,6 +182,9 @@ The figures of all calls, then a row for each group: by model, or by one or seve
     %ai stats tier today
 
     %ai stats day model 7d
+
+What routing saved is against the strongest model, for the answers that stand; what the others cost
+(rejected by a check, or second opinions) stands under "checks", and is taken off in the totals.
 
 PERIOD is today, week (since Monday), month, year, all, or a number of days, today among them.
 Beside another period, month is a group. "+?" stands for what is not known. As a DataFrame:

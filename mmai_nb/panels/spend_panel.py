@@ -40,7 +40,7 @@ IN_TEXT = 6
 """Columns that plain text has room for, the names among them."""
 COLUMNS = (
     *("calls", "tokens", "cost", "cached", "fell back", "failed"),
-    *("p50", "p95", "saved by cache", "saved by routing"),
+    *("p50", "p95", "saved by cache", "saved by routing", "for checks"),
 )
 
 
@@ -289,6 +289,7 @@ def _rows(frame: Any) -> list[tuple[str, ...]]:
             _seconds(row.p95_s),
             money(row.saved_by_cache_usd),
             money(row.saved_by_routing_usd),
+            money(row.check_cost_usd),
         )
         for row in frame.head(MOST_ROWS).itertuples(index=False)
     ]

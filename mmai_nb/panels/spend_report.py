@@ -58,6 +58,7 @@ SORTS = {
     "p95": ("p95_s", False),
     "saved by cache": ("saved_by_cache_usd", False),
     "saved by routing": ("saved_by_routing_usd", False),
+    "for checks": ("check_cost_usd", False),
 }
 """A column and whether its order rises, as it does for names."""
 
@@ -156,7 +157,7 @@ def _totals(sums: DataFrame) -> tuple[tuple[str, str], ...]:
         ("calls", f"{int(row['calls']):,}"),
         ("tokens", charts.format_count(float(row["input_tokens"] + row["output_tokens"]))),
         ("saved by the cache", money(row["saved_by_cache_usd"])),
-        ("saved by routing", money(row["saved_by_routing_usd"])),
+        ("saved by routing", money(row["saved_by_routing_usd"] - row["check_cost_usd"])),
         ("from the cache", share(row["cache_hit_rate"])),
         ("fell back", share(row["fallback_rate"])),
         ("failed", share(row["error_rate"])),
@@ -189,6 +190,7 @@ def _sorted(sums: DataFrame, choice: Choice) -> DataFrame:
     )
     columns = ["calls", "tokens", "cost_usd", "unknown_cost", "cache_hit_rate", "fallback_rate"]
     columns += ["error_rate", "p50_s", "p95_s", "saved_by_cache_usd", "saved_by_routing_usd"]
+    columns += ["check_cost_usd"]
     return table[[choice.by, *columns]].reset_index(drop=True)
 
 

@@ -91,8 +91,8 @@ def build(path: Path, attempts: Iterable[Attempt]) -> float:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("BEGIN")
     schema.install(db)
-    for name in ("added", "changed", "removed"):
-        db.execute(f"DROP TRIGGER attempt_{name}")
+    for name in schema._TRIGGERS:
+        db.execute(f"DROP TRIGGER {name}")
     values = (tables.as_row(getattr(row, name) for name in schema.COLUMNS) for row in attempts)
     db.executemany(tables.UPSERT, values)
     db.execute("COMMIT")
