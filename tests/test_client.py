@@ -19,7 +19,8 @@ from support.stub_server import (
     status,
     stream,
 )
-from support.talking import IN_TIME, Talking, soon
+from support.talking import IN_TIME, Talking
+from support.waiting import soon
 
 from mmai_nb.errors import (
     BadRequestError,

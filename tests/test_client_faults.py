@@ -28,7 +28,8 @@ from support.stub_server import (
     status,
     stream,
 )
-from support.talking import IN_TIME, Talking, soon
+from support.talking import IN_TIME, Talking
+from support.waiting import soon
 
 from mmai_nb import client
 from mmai_nb.client import _network_options

@@ -30,7 +30,8 @@ from support.stub_server import (
     status,
     stream,
 )
-from support.talking import IN_TIME, PATIENT, Talking, soon
+from support.talking import IN_TIME, PATIENT, Talking
+from support.waiting import soon
 
 from mmai_nb.client import SDK_ERRORS, Client, translate
 from mmai_nb.errors import MmaiError

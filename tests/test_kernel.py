@@ -17,7 +17,7 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
-from support.talking import soon
+from support.waiting import soon
 
 pytestmark = [
     pytest.mark.slow,

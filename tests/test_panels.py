@@ -10,6 +10,7 @@ import weakref
 import ipywidgets
 import pytest
 from support.scripted import Scripted, settings_of
+from support.waiting import soon
 
 from mmai_nb import charts
 from mmai_nb.caching import AnswerCache
@@ -112,14 +113,14 @@ def test_in_jupyterlab_the_twin_is_an_output_of_its_own_that_the_living_widget_h
 
 
 def test_the_twin_beside_a_widget_follows_once_nothing_changes_any_more(kernel, monkeypatch):
-    monkeypatch.setattr("mmai_nb.panels.panel.QUIET", 0.05)
+    monkeypatch.setattr("mmai_nb.panels.panel.QUIET", 0.5)
     screen, panel = kernel(allow_stdin=True), Small("a panel")
     screen.request("1", "first", deletedCells=[])
     panel._ipython_display_()
     monkeypatch.setattr(panel, "static", lambda: {"text/html": "<b>new</b>", "text/plain": "new"})
     for _ in range(3):
         panel.changed()
-    panel._renewal.join(5)
+    panel._renewal.join(20)
     assert [update for update, _ in screen.shown] == [False, False, True]
     assert "<b>new</b>" in screen.shown[2][1]["text/html"]
     assert WIDGET_VIEW not in screen.shown[2][1]
@@ -219,7 +220,7 @@ def test_opening_and_closing_a_hundred_leaves_nothing_behind(kind, tmp_path, mon
     assert engine.ledger._listeners == []
     assert len(ipywidgets.Widget.get_manager_state()["state"]) == before
     assert len(panels) == 0
-    assert threading.active_count() <= threads
+    assert soon(lambda: threading.active_count() <= threads)
     engine.close()
 
 

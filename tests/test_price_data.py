@@ -16,7 +16,7 @@ import pytest
 from IPython.core.error import UsageError
 from support.price_server import PriceServer, price_list
 from support.refusing import House, is_one_clear_line
-from support.talking import soon
+from support.waiting import soon
 
 from mmai_nb import price_data, pricing
 from mmai_nb.errors import (

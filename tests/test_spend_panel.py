@@ -158,12 +158,24 @@ def test_it_follows_new_calls_and_their_models(engine, panel):
 
 
 def test_many_calls_make_few_redraws(engine, panel, monkeypatch):
-    drawn = []
+    drawn, due = [], []
+
+    class Timer:
+        def __init__(self, wait, redraw):
+            self.redraw = redraw
+
+        def start(self):
+            due.append(self)
+
+    monkeypatch.setattr("threading.Timer", Timer)
     monkeypatch.setattr(panel, "_draw", lambda: drawn.append(1))
     for n in range(50):
         engine.ledger.record(row(10 + n))
-    wait_until(lambda: drawn)
-    assert len(drawn) <= 2
+    assert len(due) == 1
+    due[0].redraw()
+    assert len(due) == 2  # for those that came after the first
+    due[1].redraw()
+    assert len(due) == len(drawn) == 2
 
 
 def test_a_closed_panel_hears_nothing_more(engine, panel):

@@ -29,14 +29,6 @@ IN_TIME = 10.0
 """Seconds: less than any time-out above, so that something shorter must have ended the call."""
 
 
-def soon(true: Callable[[], object], seconds: float = 20.0) -> bool:
-    """Whether something becomes true; waits for it."""
-    until = time.monotonic() + seconds
-    while not (found := true()) and time.monotonic() < until:
-        time.sleep(0.005)
-    return bool(found)
-
-
 class Talking:
     """`ask` and `fail` play replies on the stub and call the client, streamed or not.
 
