@@ -257,17 +257,17 @@ def test_a_hidden_model_cannot_be_made_the_default(panel):
 
 
 def test_before_there_are_answers_nothing_is_offered_for_them(panel, models):
-    assert panel._tools.widget.layout.display == "none"
+    assert panel._tools.widget.children == ()
     models.plays |= {"large": ServerError("down"), "small": ServerError("down")}
     run(panel)
-    assert panel._tools.widget.layout.display == "none"
+    assert panel._tools.widget.children == ()
 
 
 def test_one_answer_alone_has_nothing_to_differ_from(panel, models):
     models.plays["large"] = ServerError("down")
     run(panel)
     assert panel._tools.differ.disabled
-    assert panel._tools.widget.layout.display == ""
+    assert panel._tools.widget.children
 
 
 def test_what_it_would_cost_is_told_while_the_prompt_is_typed(panel, models):
@@ -473,3 +473,13 @@ def test_closing_while_models_stream_ends_them_and_keeps_what_came_as_the_twin(p
     twin = panel._repr_mimebundle_()
     assert "stopped: what came is above" in twin["text/html"]
     assert ">one<" in twin["text/html"]
+
+
+def test_a_second_comparison_leaves_no_widgets_of_the_first(panel):
+    run(panel)
+    vote(panel, "all the same")
+    before = len(ipywidgets.Widget.get_manager_state()["state"])
+    for _ in range(3):
+        run(panel)
+        vote(panel, "all the same")
+    assert len(ipywidgets.Widget.get_manager_state()["state"]) == before

@@ -110,7 +110,8 @@ def test_a_tab_shows_what_was_changed_elsewhere(panel, engine):
 
 def test_every_field_has_a_name_for_a_screen_reader(panel):
     fields = [w for w in all_in(panel.widget) if hasattr(w, "value") and hasattr(w, "tooltip")]
-    named = [w for w in fields if not isinstance(w, ipywidgets.HTML | ipywidgets.Label)]
+    words = ipywidgets.HTML | ipywidgets.Label | ipywidgets.ToggleButtons  # each button has a name
+    named = [w for w in fields if not isinstance(w, words)]
     assert len(named) >= 20
     assert [w for w in named if not w.description] == []
 
@@ -572,3 +573,11 @@ def test_changing_a_chain_leaves_a_tiers_check_as_it_is(panel, engine):
     button(panel, "take out").click()
     assert chain(engine) == ("large",)
     assert [tier.check for tier in engine.settings.tiers] == ["agree", False]
+
+
+def test_tiers_that_are_drawn_anew_leave_no_widgets_of_before(panel, engine):
+    before = len(ipywidgets.Widget.get_manager_state()["state"])
+    for bound in (0.4, 0.3, 0.2):
+        engine.configure({"tiers.simple.up_to": bound})
+        panel._changed()
+    assert len(ipywidgets.Widget.get_manager_state()["state"]) == before

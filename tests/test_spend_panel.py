@@ -91,6 +91,13 @@ def test_with_nothing_but_demo_calls_it_shows_those(engine):
     assert SpendPanel(engine).choice.kind == "Demo (pretend)"
 
 
+def test_the_demos_money_is_called_pretend_where_its_sum_stands(panel):
+    assert "pretend" not in panel._figures.value
+    panel._boxes["kind"].value = "Demo (pretend)"
+    assert "spent, pretend money" in panel._figures.value
+    assert "spent, pretend money $1.00" in panel._picture.value
+
+
 def test_a_choice_changes_what_is_shown(panel):
     panel._boxes["model"].value = "small"
     assert "<span>$</span>1.00" in shown(panel)

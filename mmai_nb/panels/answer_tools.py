@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..comparison import Column, Comparison
+from ..comparison import Comparison
 from ..engine import Engine
-from .looks import message, named, short
+from .looks import AT_THE_EDGE, message, named, short
+from .panel import close_all
 
 __all__ = ["AnswerTools"]
 
@@ -17,7 +18,10 @@ FEWEST = 2
 
 
 class AnswerTools:
-    """A row to choose an answer, and another to hold it against; hidden while there is none.
+    """A list to choose an answer, and another to hold it against; nothing while there is none.
+
+    The row is made anew for each comparison: its parts then come with one message that changes
+    what is shown, not with one each.
 
     Args:
         engine: whose default model can be set to the one that gave an answer.
@@ -31,85 +35,92 @@ class AnswerTools:
         safely: Callable[[Callable[[], None]], None],
         say: Callable[[str], None],
     ) -> None:
-        import ipywidgets as w
+        import ipywidgets
 
+        self._w = ipywidgets
         self._engine, self._safely, self._say = engine, safely, say
         self._comparison: Comparison | None = None
-        self._filling = False
-        self.answer = self._list(w, "answer")
-        self.other = self._list(w, "against")
-        self.differ = self._switch(w, "Differences", "mark what differs from the other answer")
-        self.copy = self._switch(w, "Text to copy", "the answer as it was written, to select")
-        self.keep = w.Button(
-            description="Make it the default model",
-            tooltip="unmarked prompts go to this model from now on",
-            layout=w.Layout(width="auto"),
-        )
-        self.keep.on_click(lambda _: self._safely(self._make_default))
-        self.shown = w.VBox()
-        row = w.Layout(display="flex", flex_flow="row wrap", align_items="center", width="100%")
-        kinds = [self.answer, self.copy, self.keep, self.other, self.differ]
-        self.widget = w.VBox([w.Box(kinds, layout=row), self.shown])
-        self.offer(None)
-
-    def _list(self, w: Any, label: str) -> Any:
-        box = w.Dropdown(
-            description=label,
-            style={"description_width": "auto"},
-            layout=w.Layout(width="auto", max_width="20em"),
-        )
-        box.observe(lambda _: self._filling or self._safely(self.draw), "value")
-        return box
-
-    def _switch(self, w: Any, label: str, hint: str) -> Any:
-        button = w.ToggleButton(
-            description=label, tooltip=hint, value=False, layout=w.Layout(width="auto")
-        )
-        button.observe(lambda _: self._filling or self._safely(self.draw), "value")
-        return button
+        self.answer: Any = None
+        self.other: Any = None
+        self.copy: Any = None
+        self.differ: Any = None
+        self.keep: Any = None
+        self.shown: Any = None
+        self.widget = ipywidgets.VBox()
 
     def offer(self, comparison: Comparison | None) -> None:
         """Have the answers of a comparison to choose from; None: there are none now."""
-        done = [] if comparison is None else _whole(comparison)
-        fresh, self._comparison = comparison is not self._comparison, comparison
-        self._filling = True
-        try:
-            for box, place in ((self.answer, 0), (self.other, 1)):
-                kept = None if fresh else box.value
-                box.options = [(short(comparison.name_of(c)), c.label) for c in done if comparison]
-                if done:
-                    known = [column.label for column in done]
-                    box.value = kept if kept in known else known[min(place, len(done) - 1)]
-            if fresh:
-                self.copy.value = self.differ.value = False
-            self.differ.disabled = self.other.disabled = len(done) < FEWEST
-            self.keep.disabled = comparison is None or comparison.hidden
-        finally:
-            self._filling = False
-        self.widget.layout.display = "" if done else "none"
+        done = [] if comparison is None else [c for c in comparison.ordered() if c.answer]
+        again = comparison is self._comparison and self.widget.children != ()
+        kept = (self.answer.value, self.other.value) if again else ("", "")
+        switched = (self.copy.value, self.differ.value) if again else (False, False)
+        self._comparison = comparison
+        old, self.widget.children = self.widget.children, ()
+        for widget in old:
+            close_all(widget)
+        if comparison is None or not done:
+            return
+        names = [(short(comparison.name_of(column)), column.label) for column in done]
+        first, second = names[0][1], names[min(1, len(names) - 1)][1]
+        self.answer = self._list("answer", names, kept[0] or first)
+        self.other = self._list("against", names, kept[1] or second)
+        self.copy = self._switch("Text to copy", switched[0])
+        self.differ = self._switch("Differences", switched[1])
+        self.keep = self._keep_button()
+        self.differ.disabled = self.other.disabled = len(done) < FEWEST
+        self.keep.disabled = comparison.hidden
+        self.shown = self._w.VBox()
+        row = self._w.Layout(display="flex", flex_flow="row wrap", align_items="center")
+        kinds = [self.answer, self.copy, self.keep, self.other, self.differ]
         self.draw()
+        self.widget.children = (self._w.Box(kinds, layout=row), self.shown)
+
+    def _list(self, label: str, names: list[tuple[str, str]], value: str) -> Any:
+        box = self._w.Dropdown(
+            options=names,
+            value=value or None,
+            description=label,
+            style={"description_width": "auto"},
+            layout=self._w.Layout(width="auto", max_width="20em"),
+        )
+        box.observe(lambda _: self._safely(self.draw), "value")
+        return box
+
+    def _switch(self, label: str, value: bool = False) -> Any:
+        button = self._w.ToggleButton(
+            description=label, value=value, layout=self._w.Layout(width="auto")
+        )
+        button.observe(lambda _: self._safely(self.draw), "value")
+        return button
+
+    def _keep_button(self) -> Any:
+        button = self._w.Button(
+            description="Make it the default model",
+            tooltip="prompts without a model of their own go to it from now on",
+            layout=self._w.Layout(width="auto"),
+        )
+        button.on_click(lambda _: self._safely(self._make_default))
+        return button
 
     def draw(self) -> None:
         """Show what is switched on, for the answers that are chosen."""
-        import ipywidgets as w
-
+        if self._comparison is None:
+            return
         old, self.shown.children = self.shown.children, ()
         for widget in old:
-            widget.close()
-        if self._comparison is None or self.answer.value is None:
-            return
+            close_all(widget)
         column = self._comparison.column(self.answer.value)
         made = []
         if self.copy.value:
             made.append(
-                w.Textarea(
+                self._w.Textarea(
                     value=column.text,
                     **named("the answer as it was written"),
-                    layout=w.Layout(width="auto", height="9em"),
+                    layout=self._w.Layout(width="auto", height="9em", margin=AT_THE_EDGE),
                 )
             )
         if self.differ.value and not self.differ.disabled:
-            made.append(w.HTML(self._difference()))
+            made.append(self._w.HTML(self._difference()))
         self.shown.children = tuple(made)
 
     def _difference(self) -> str:
@@ -125,7 +136,3 @@ class AnswerTools:
         self._engine.configure({"default_model": name})
         line = f"%ai config default_model {json.dumps(name, ensure_ascii=False)}"
         self._say(f"{name} answers from now on, like after {line}; %ai config save keeps it")
-
-
-def _whole(comparison: Comparison) -> list[Column]:
-    return [column for column in comparison.ordered() if column.answer is not None]

@@ -15,8 +15,8 @@ from ..pacing import PACE, size_of
 from ..side_by_side import side_by_side
 from .answer_tools import AnswerTools
 from .foresight import cost_words
-from .looks import heading, message, named, quoted, short, table
-from .panel import Panel
+from .looks import AT_THE_EDGE, heading, message, named, quoted, short, table
+from .panel import Panel, close_all
 
 __all__ = ["ComparePanel"]
 
@@ -72,7 +72,7 @@ class ComparePanel(Panel):
             placeholder="What shall they answer? (What you type is saved with the notebook.)",
             **named("prompt"),
             continuous_update=True,
-            layout=w.Layout(width="auto", height="5.5em"),
+            layout=w.Layout(width="auto", height="5.5em", margin=AT_THE_EDGE),
         )
         self._ask_box.observe(lambda _: self._foresee(), "value")
         self._cost = w.HTML()
@@ -80,7 +80,7 @@ class ComparePanel(Panel):
             placeholder="search models",
             **named("search models"),
             continuous_update=True,
-            layout=w.Layout(width="auto"),
+            layout=w.Layout(width="auto", margin=AT_THE_EDGE),
         )
         self._search.observe(lambda _: self._list_models(), "value")
         self._picker = w.SelectMultiple(
@@ -88,7 +88,7 @@ class ComparePanel(Panel):
             value=self._known(self._chosen),
             rows=6,
             **named("models to ask, several with Ctrl or Cmd"),
-            layout=w.Layout(width="auto"),
+            layout=w.Layout(width="auto", margin=AT_THE_EDGE),
         )
         self._picker.observe(self._note_choice, "value")
         self._blind = w.Checkbox(description="hide the names until I vote", indent=False)
@@ -181,17 +181,17 @@ class ComparePanel(Panel):
     def _rerun(self) -> None:
         comparison = self._some()
         missing = [c for c in comparison.columns if c.state in ("failed", "stopped")]
+        self._began = time.monotonic()
         self._watch(lambda: comparison.start(missing))
 
     def _take(self, comparison: Comparison) -> None:
         """Put a comparison into the panel."""
         self._let_go(self._votes)
         self._tools.offer(None)
-        self.comparison = comparison
+        self.comparison, self._began = comparison, time.monotonic()
 
     def _watch(self, start: Callable[[], None]) -> None:
         comparison = self._some()
-        self._began = time.monotonic()
         start()
         self._enable()
         self._watcher = threading.Thread(
@@ -211,29 +211,21 @@ class ComparePanel(Panel):
             self._finish(comparison)
 
     def _update(self, comparison: Comparison) -> float:
-        """Send what has changed, all columns as one message; gives the time (s) of the next."""
-        begin = time.monotonic()
-        cells = [comparison.cell(column) for column in comparison.ordered()]
-        html = side_by_side(cells, comparison.format)["text/html"]
-        told = "" if comparison.over else message(self._progress(comparison))
-        if self.comparison is not comparison:
+        """Send what has changed, all columns as one message; gives the time (s) of the next.
+
+        The line that tells how far it is, each second another, takes the turn of the answers.
+        """
+        begin, over = time.monotonic(), comparison.over
+        seconds = int(begin - self._began)
+        box, html = self._told, message(f"{comparison.note()} {seconds} s")
+        if over or not seconds or box.value == html:
+            cells = [comparison.cell(column) for column in comparison.ordered()]
+            box, html = self._answers, side_by_side(cells, comparison.format)["text/html"]
+        if self.comparison is not comparison or box.value == html:
             return begin
-        news = [text for text in (html, told) if text not in ("", *self._on_screen())]
-        if not news:
-            return begin
-        self._answers.value = html
-        self._told.value = told or self._told.value
+        box.value = html
         took = time.monotonic() - begin
-        paced = PACE.sent(size_of(news), updates=len(news))
-        return max(paced, time.monotonic() + 5 * took)
-
-    def _on_screen(self) -> tuple[str, str]:
-        return self._answers.value, self._told.value
-
-    def _progress(self, comparison: Comparison) -> str:
-        """How many have ended, and for how many seconds the others have been waited for."""
-        seconds = int(time.monotonic() - self._began)
-        return f"{comparison.note()} {seconds} s" if seconds else comparison.note()
+        return max(PACE.sent(size_of([html])), time.monotonic() + 5 * took)
 
     def _finish(self, comparison: Comparison) -> None:
         failed = sum(column.answer is None for column in comparison.columns)
@@ -340,7 +332,7 @@ class ComparePanel(Panel):
         for box in boxes:
             old, box.children = box.children, ()
             for widget in old:
-                widget.close()
+                close_all(widget)
 
     def _safely(self, action: Callable[[], None]) -> None:
         """Run what a click asks for; an error is a line in the panel, never a lost traceback."""

@@ -54,13 +54,12 @@ class DialControl:
         self._drawing = False
         self._buttons = w.ToggleButtons(
             options=[AS_THE_TIERS_SAY, *PREFERENCES, OWN],
-            description="cost dial",
             tooltips=[
                 "no dial: each tier serves up to its own bound",
                 *(f"{limit} to the strongest tier" for limit in map(limit_of, PREFERENCES)),
                 "your own limit",
             ],
-            style={"button_width": "auto", "description_width": "auto"},
+            style={"button_width": "auto"},
             layout=w.Layout(width="auto"),
         )
         self._buttons.observe(self._pressed, "value")
@@ -73,7 +72,7 @@ class DialControl:
         self._share.observe(self._typed, "value")
         self._words = w.HTML()
         layout = w.Layout(flex_flow="row wrap", align_items="center")
-        row = w.HBox([self._buttons, self._share], layout=layout)
+        row = w.HBox([w.Label("cost dial"), self._buttons, self._share], layout=layout)
         self.widget = w.VBox([row, self._words])
 
     def draw(self) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "AT_THE_EDGE",
     "big_figures",
     "heading",
     "message",
@@ -94,6 +95,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
         f'<div style="{_SCROLLS}"><table cellpadding="4" style="{_TABLE}"><thead>'
         f'<tr style="{_LINE}">{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+AT_THE_EDGE = "2px 2px 2px -6px"
+"""The margin of a field that begins a line: its unseen label takes no room."""
 
 
 def named(words: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..saving import Where, not_for, save_settings, unsaved
 from ..settings import ModelSpec, Settings, explain_settings
 from ..sources import short_path
 from .dial_control import DialControl, dial_words
-from .looks import heading, message, named, table, text_table
+from .looks import AT_THE_EDGE, heading, message, named, table, text_table
 from .panel import Panel
 from .tiers_editor import TiersEditor
 
@@ -164,7 +164,7 @@ class ModelsPanel(Panel):
             placeholder="search models",
             **named("search models"),
             continuous_update=True,
-            layout=w.Layout(width="20em"),
+            layout=w.Layout(width="20em", margin=AT_THE_EDGE),
         )
         self._search.observe(lambda _: self._list_models(), "value")
         self._order = w.Dropdown(
@@ -179,7 +179,7 @@ class ModelsPanel(Panel):
             placeholder="try a prompt: where would it go? Nothing is sent.",
             **named("a prompt to try"),
             continuous_update=True,
-            layout=w.Layout(width="auto"),
+            layout=w.Layout(width="auto", margin=AT_THE_EDGE),
         )
         self._try.observe(lambda _: self._show_route(), "value")
         self._route = w.HTML()

@@ -15,7 +15,7 @@ from ..markup import clean_text, inert_html
 from ..pacing import DEAD_FRONT_END
 from .place import WIDGET_VIEW, Place
 
-__all__ = ["NOTE_STYLE", "Panel"]
+__all__ = ["NOTE_STYLE", "Panel", "close_all"]
 
 NOTE_STYLE = "color: var(--jp-ui-font-color2, #616161); font-size: 87%"
 HOW_TO_GET_IT = (
@@ -73,7 +73,7 @@ class Panel(ABC):
             self._undo.pop()()
         widget, self._widget = self._widget, None
         if widget is not None:
-            _close_all(widget)
+            close_all(widget)
         if self._shown:
             self._shown = False
             with suppress(*DEAD_FRONT_END):
@@ -184,10 +184,10 @@ def _request() -> dict[str, Any]:
     return (kernel.get_parent() or {}) if kernel is not None else {}
 
 
-def _close_all(widget: Any) -> None:
+def close_all(widget: Any) -> None:
     """Close a widget and all that is in it: ipywidgets keeps each open one for ever."""
     for child in getattr(widget, "children", ()):
-        _close_all(child)
+        close_all(child)
     for name in ("layout", "style"):
         part = getattr(widget, name, None)
         if part is not None and hasattr(part, "close"):

@@ -122,7 +122,7 @@ def report(
         figure = _burn_down(ledger, budgets)
     else:
         figure = _figure(ledger, choice, table)
-    shown = _totals(totals)
+    shown = _totals(totals, pretend=KINDS[choice.kind] is True)
     empty = "" if shown else _why_empty(ledger, choice)
     return Report(shown, table, figure, _alt(choice, shown, budgets), empty)
 
@@ -148,12 +148,12 @@ def _alt(choice: Choice, shown: Sequence[tuple[str, str]], budgets: Mapping[str,
     return f"{choice.chart}{by}, {choice.period}: {words or charts.EMPTY}"
 
 
-def _totals(sums: DataFrame) -> tuple[tuple[str, str], ...]:
+def _totals(sums: DataFrame, *, pretend: bool) -> tuple[tuple[str, str], ...]:
     if not len(sums):
         return ()
     row = sums.iloc[0]
     shown = [
-        ("spent", money(row["cost_usd"], "unknown")),
+        ("spent, pretend money" if pretend else "spent", money(row["cost_usd"], "unknown")),
         ("calls", f"{int(row['calls']):,}"),
         ("tokens", charts.format_count(float(row["input_tokens"] + row["output_tokens"]))),
         ("saved by the cache", money(row["saved_by_cache_usd"])),

@@ -11,7 +11,8 @@ from ..drafts import plain
 from ..engine import Engine
 from ..errors import MmaiError
 from ..settings import Tier
-from .looks import heading, message, named, short
+from .looks import AT_THE_EDGE, heading, message, named, short
+from .panel import close_all
 
 __all__ = ["TiersEditor"]
 
@@ -55,7 +56,8 @@ class TiersEditor:
             return
         self._drawn = tiers, dialed, voted
         old, self.widget.children = self.widget.children, ()
-        _close(old)
+        for widget in old:
+            close_all(widget)
         about = "A prompt goes to the first tier whose bound is not below its complexity (0 to 1); "
         about += "the tier's models are tried in this order."
         if dialed:
@@ -126,7 +128,7 @@ class TiersEditor:
         name = w.Text(
             placeholder="name of a new tier",
             **named("name of a new tier"),
-            layout=w.Layout(width="15em"),
+            layout=w.Layout(width="15em", margin=AT_THE_EDGE),
         )
         add = w.Button(
             description="Add tier",
@@ -216,9 +218,3 @@ def _moved(chain: list[str], name: str, by: int) -> list[str]:
     made = list(chain)
     made[place], made[place + by] = made[place + by], made[place]
     return made
-
-
-def _close(widgets: Any) -> None:
-    for widget in widgets:
-        _close(getattr(widget, "children", ()))
-        widget.close()
