@@ -16,13 +16,23 @@ from bench.answer_routers import (
     other_benchmark,
     other_questions,
     three_disagree,
+    with_checks,
     without_marks,
 )
 from bench.fit_complexity import SIGNALS, as_json, fit, nonnegative_fit, sums, table
 from bench.keywords import keyword_score
 from bench.metrics import apgr, bootstrap, call_share, figures, interval, recovered
-from bench.questions import Question, folds, learnable, load, other_sources, question_key
-from bench.routing import Bench, Router, main_table, measured, routers
+from bench.questions import (
+    PHI,
+    PRO_STRONG,
+    Question,
+    folds,
+    learnable,
+    load,
+    other_sources,
+    question_key,
+)
+from bench.routing import AGREEING, Bench, Router, main_table, measured, routers, strong_table
 
 from mmai_nb import complexity
 from mmai_nb.checks import Question as Asked
@@ -328,6 +338,20 @@ class TestAnswerRouters:
         assert np.isnan(said[~pro]).all()
         assert set(said[pro]) == {0.0, 1.0}
         assert set(three_disagree([q for q in some if q.benchmark == "MMLU-Pro"])) <= {0, 1, 2, 3}
+
+    def test_disagreement_with_checks_learns_nothing_from_the_test(self, some):
+        rows = [q for q in some if q.benchmark == "MMLU-Pro"]
+        z = with_checks(rows, (PHI,))
+        turned = [replace(q, weak=1 - q.weak, strong=q.weak) if q is rows[0] else q for q in rows]
+        assert with_checks(turned, (PHI,))[0] == z[0]
+        apart = one_disagrees(rows)
+        assert z[apart == 1].mean() > z[apart == 0].mean()
+        assert np.isnan(with_checks(some, (PHI,))).sum() == len(some) - len(rows)
+
+    def test_the_same_routers_are_held_against_every_strong_model(self, some):
+        table = strong_table(Bench(some), 2).splitlines()
+        assert all(name in table[0] for name in PRO_STRONG)
+        assert [line.split(" | ")[0] for line in table[2:6]] == [f"| {name}" for name in AGREEING]
 
     @pytest.mark.slow
     def test_the_shipped_weights_of_the_checks_are_those_of_the_script(self, public):

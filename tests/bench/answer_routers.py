@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from mmai_nb.checks import Question as Asked
 from mmai_nb.checks import agree, assess
 from mmai_nb.checks.doubt import THRESHOLD
+from mmai_nb.checks.finals import choice_named
+from mmai_nb.complexity import score
 
 __all__ = ["ANSWER_ROUTERS", "RULES", "AnswerRouter", "other_benchmark", "other_questions"]
 
@@ -85,30 +87,57 @@ def unfitted(questions: Sequence[Question]) -> Floats:
 
 def one_disagrees(questions: Sequence[Question]) -> Floats:
     """Whether Phi-3 chose another answer, as `agree` sees it; one that names none disagrees."""
-    return np.array([_disagrees(question, PHI) for question in questions])
+    return _verdicts(questions, (PHI,)).sum(axis=1)
 
 
 def three_disagree(questions: Sequence[Question]) -> Floats:
     """How many of the three best other cheap models disagree; of two of them it is an estimate."""
-    return np.array([sum(_disagrees(q, name) for name in JUDGES) for q in questions])
+    return _verdicts(questions, JUDGES).sum(axis=1)
 
 
-def with_checks(disagree: Floats, questions: Sequence[Question]) -> Floats:
-    """Disagreement and findings in one logistic, fitted on other questions."""
+def _verdicts(questions: Sequence[Question], judges: Sequence[str]) -> Floats:
+    """A row a question, a column a judge: 1 where it disagrees, NaN where it was not asked."""
+    return np.array([[_disagrees(question, name) for name in judges] for question in questions])
+
+
+def with_checks(questions: Sequence[Question], judges: Sequence[str]) -> Floats:
+    """All that is known before the strong model is asked, in one logistic.
+
+    Who disagrees and how many, the findings of the checks, the length, the score of the prompt, and
+    whether the cheap answer or that of Phi-3 names no choice at all. Fitted, on other questions, to
+    what the strong model of the pair gains. The weights are at least 0, but those of the last two:
+    who names nothing disagrees with all, and that is worth less than another choice.
+    """
     z = np.full(len(questions), np.nan)
-    compared = ~np.isnan(disagree)
-    rows = _of(questions, compared)
-    values = np.column_stack([table(rows), disagree[compared]])
-    wrong = np.array([1 - question.weak for question in rows])
+    verdicts = _verdicts(questions, judges)
+    compared = ~np.isnan(verdicts).any(axis=1)
+    rows, verdicts = _of(questions, compared), verdicts[compared]
+    silent = np.array([_silent(question) for question in rows]).reshape(len(rows), -1)
+    counts = (
+        [verdicts.sum(axis=1) == n for n in range(1, len(judges) + 1)] if len(judges) > 1 else []
+    )
+    scored = np.array([score(question.prompt).score for question in rows])
+    columns = [table(rows), np.log(scored / (1 - scored)), verdicts, *counts, silent, -silent]
+    values = np.column_stack(columns)
+    gained = np.array([max(0.0, question.strong - question.weak) for question in rows])
     fold = folds([question.key for question in rows], FOLDS)
     found = np.zeros(len(rows))
     for number in range(FOLDS):
         test = fold == number
         level = np.zeros((~test).sum(), dtype=np.int64)
-        weights = nonnegative_fit(values[~test], wrong[~test], level, ridge=RIDGE)
-        found[test] = (values[test] * weights).sum(axis=1)
+        weights = nonnegative_fit(values[~test], gained[~test], level, ridge=RIDGE)
+        told = (values * weights).sum(axis=1)
+        found[test] = (told - told[~test].mean())[test]  # so that folds can be held together
     z[compared] = found
     return z
+
+
+def _silent(question: Question) -> tuple[float, float]:
+    """Whether the cheap model and Phi-3 name no choice."""
+    return (
+        float(choice_named(question.weak_answer or "", question.prompt) is None),
+        float(not question.choices.get(PHI)),
+    )
 
 
 DIFFERENT = 0.6
@@ -140,13 +169,9 @@ ANSWER_ROUTERS: Mapping[str, AnswerRouter] = {
     "checks, other benchmark": AnswerRouter(other_benchmark),
     "checks, without marks of format": AnswerRouter(without_marks),
     "one other model disagrees": AnswerRouter(one_disagrees, others=1),
-    "the same, with checks": AnswerRouter(
-        lambda rows: with_checks(one_disagrees(rows), rows), others=1
-    ),
+    "the same, with checks": AnswerRouter(lambda rows: with_checks(rows, (PHI,)), others=1),
     "three disagree, two estimated": AnswerRouter(three_disagree, others=3),
-    "three disagree, with checks": AnswerRouter(
-        lambda rows: with_checks(three_disagree(rows), rows), others=3
-    ),
+    "three disagree, with checks": AnswerRouter(lambda rows: with_checks(rows, JUDGES), others=3),
 }
 """By the name of their row."""
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 __all__ = [
     "BENCHMARKS",
     "PHI",
+    "PRO_STRONG",
     "Question",
     "folds",
     "learnable",
@@ -80,6 +81,7 @@ class Question:
         weak_answer: what the cheap model of the pair wrote, or None.
         others: score of each other cheap model, where the file has it.
         choices: the letter that other cheap models chose, where the file has it.
+        dear: score of each strong model, where the file has several.
     """
 
     prompt: str
@@ -94,6 +96,7 @@ class Question:
     weak_answer: str | None = None
     others: Mapping[str, float] = field(default_factory=dict)
     choices: Mapping[str, str] = field(default_factory=dict)
+    dear: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -164,6 +167,7 @@ def _pro_rows(path: Path) -> Iterator[Question]:
             weak_answer=row["weak_response_mixtral"],
             others={n: right[n] for n in PRO_CHEAP[1:] if right[n] is not None},
             choices={PHI: row["pred_phi3"]} if row["pred_phi3"] else {},
+            dear={n: right[n] for n in PRO_STRONG if right[n] is not None},
         )
 
 
