@@ -41,15 +41,19 @@ class Voted:
         model: whose answer it was.
         tier: the place of the tier that begins with it; None where none does.
         strongest: whether that is the last tier, which teaches nothing of where to send a prompt.
+        second: whether it came of `escalate`, so that both answers were judged: that teaches most.
     """
 
     word: str
     model: str
     tier: str | None
     strongest: bool
+    second: bool = False
 
     def __repr__(self) -> str:
         kept = f"kept: the answer of {self.model} was {self.word}"
+        if self.second:
+            return f"{kept}, and what it gains over the one before; %ai calibrate learns from both"
         if self.tier is None:
             return f"{kept}; its model begins no tier, so routing learns nothing of it"
         if self.strongest:
@@ -71,7 +75,18 @@ def vote(engine: Resources, word: str, answer: Answer | None = None) -> Voted:
     place = tier_of(answer.model, settings)
     tier = None if place is None else settings.tiers[place].name
     _keep(engine, word, answer, tier)
-    return Voted(word, answer.model, tier, place == len(settings.tiers) - 1)
+    strongest = place == len(settings.tiers) - 1
+    return Voted(word, answer.model, tier, strongest, _follows_a_poor_one(engine, answer))
+
+
+def _follows_a_poor_one(engine: Resources, answer: Answer) -> bool:
+    """Whether an answer came of escalating from one that was called poor."""
+    rows = engine.ledger.votes()
+    before = [
+        d.get("of") for _, call, kind, d in rows if (call, kind) == (answer.call_id, ESCALATE)
+    ]
+    words = {call: d.get("word") for _, call, kind, d in rows if kind == ANSWER}
+    return bool(before) and words.get(before[-1]) == "poor"
 
 
 def _word(word: Any) -> str:

@@ -202,6 +202,15 @@ class TestEscalate:
         assert (poor_id, data["word"]) == (first.call_id, "poor")
         assert (call_id, kind, of) == (better.call_id, "escalate", {"of": first.call_id})
 
+    def test_a_word_on_what_it_gave_is_said_to_teach(self, engine):
+        ai.ask(EASY)
+        ai.escalate()
+        assert "learns from both" in str(ai.vote("good"))
+        ai.ask("What is a mode?", tier="simple")
+        ai.vote("good")
+        ai.escalate()
+        assert "strongest tier" in str(ai.vote("good"))
+
     def test_an_answer_that_was_called_good_stays_good(self, engine):
         ai.ask(EASY)
         ai.vote("good")
