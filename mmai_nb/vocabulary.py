@@ -18,7 +18,8 @@ TERMS = {
         démonstration demuestra demuestre demostrar demostración demonstre demonstrar demonstração
         deduza dimostra dimostrare dimostri dimostrazione bewijs bewijzen afleiden докажи докажите
         доказать доказательство выведи выведите 证明 證明 推导 推導 証明 導出 증명 유도
-        พิสูจน์""",
+        พิสูจน์
+        أثبت اثبت برهن إثبات برهان udowodnij wykaż kanıtla ispatla""",
     "hard": """analyse analyze compare contrast design architect optimise optimize debug diagnose
         refactor evaluate critique assess plan migrate investigate reconcile recommend justify
         prioritise prioritize generalise generalize propose
@@ -37,7 +38,9 @@ TERMS = {
         分析 比较 比較 设计 設計 优化 最適化 调试 诊断 診断 重构 评估 評価 规划 策略 迁移 移行 权衡
         デバッグ リファクタリング 戦略 推荐 推薦 提案 论证 调查 調査 一般化
         분석 비교 설계 최적화 디버그 디버깅 진단 평가 계획 전략
-        วิเคราะห์ เปรียบเทียบ ออกแบบ ประเมิน วางแผน""",
+        วิเคราะห์ เปรียบเทียบ ออกแบบ ประเมิน วางแผน
+        حلل قارن صمم خطط تحليل مقارنة تصميم zaprojektuj porównaj przeanalizuj oceń zaplanuj
+        tasarla karşılaştır değerlendir planla""",
     "weighing": """tradeoff tradeoffs offs pros cons rollback deadlock downtime alternatives
         options risks confounders assumptions""",
     "ask": """why explain write plot implement create generate build describe improve rewrite draft
@@ -50,12 +53,16 @@ TERMS = {
         为什么 解释 说明 写 编写 实现 创建 生成 制定 绘制 画成 求解 描述 改进
         なぜ どうして 説明 書いて 書け 作成 実装 グラフに 解いて 求めよ 改善
         왜 설명 작성 구현 써 만들어 개선
-        ทำไม อธิบาย เขียน""",
-    "how": """fix wie comment cómo como hoe как 如何 怎么 怎样 修复 どのように 修正 어떻게 수정""",
+        ทำไม อธิบาย เขียน
+        اشرح اكتب لماذا أنشئ حل dlaczego wyjaśnij napisz
+        stwórz neden açıkla yaz oluştur""",
+    "how": """fix wie comment cómo como hoe как 如何 怎么 怎样 修复 どのように 修正 어떻게 수정
+        كيف jak nasıl""",
     "simple": """translate define list name convert spell extract classify summarise summarize
         übersetze definiere traduis traduisez traduce traduza traduci vertaal переведи переведите
         翻译 翻譯 翻訳 번역 แปล 列出 列举 总结 概括 分类 定义 挙げて
-        要約 まとめて 定義 나열 요약 정의""",
+        要約 まとめて 定義 나열 요약 정의
+        ترجم عرف لخص اذكر przetłumacz wymień çevir özetle listele""",
     "plain": """give tell find make determine calculate compute choose check help keep rename remove
         change return use read load save run count sort group filter rank identify state""",
     "then": """then next finally afterwards secondly thirdly dann danach anschließend schließlich
@@ -67,13 +74,15 @@ TERMS = {
         deve devem exatamente sem devono esattamente senza almeno moet moeten precies zonder
         minstens должен должна должны ровно без минимум максимум
         必须 必須 恰好 至少 最多 不得 不能 不超过 每行 只能 不使用 ちょうど 必ず 以内 使わず 含めず
-        避免 确保 避けて 各行 반드시 정확히 최소 최대 없이""",
+        避免 确保 避けて 各行 반드시 정확히 최소 최대 없이
+        يجب بدون دون musi dokładnie bez""",
     "coding": """function functions module modules script regex sql python javascript
         typescript algorithm api pytest dataframe dataframes query queries docker bash program code
         endpoint compiler recursion funktion skript algorithmus programm fonction programme
         algorithme función programa algoritmo função funzione programma functie функцию
         функция скрипт алгоритм программу код 函数 代码 程序 查询 脚本 算法 関数 クエリ コード
-        プログラム スクリプト アルゴリズム 함수 코드 프로그램 스크립트 알고리즘""",
+        プログラム スクリプト アルゴリズム 함수 코드 프로그램 스크립트 알고리즘
+        دالة كود برنامج خوارزمية funkcję algorytm fonksiyon algoritma""",
     "maths": """theorem lemma integral derivative eigenvalue eigenvalues polynomial matrix prime
         primes modulo converge converges convergence irrational sqrt bijection topology probability
         equation inequality gleichung primzahlen théorème intégrale équation teorema ecuación primos

@@ -337,6 +337,9 @@ def test_a_greeting_is_simple_and_a_refactoring_with_tests_is_complex():
         "Bewijs dat er oneindig veel priemgetallen van de vorm 4k + 3 zijn.",
         "Докажите, что простых чисел вида 4k + 3 бесконечно много.",
         "4k + 3 꼴의 소수가 무한히 많음을 증명하시오.",
+        "أثبت أن هناك عددا لا نهائيا من الأعداد الأولية على الصورة 4k + 3.",
+        "Udowodnij, że istnieje nieskończenie wiele liczb pierwszych postaci 4k + 3.",
+        "4k + 3 biçiminde sonsuz sayıda asal olduğunu kanıtla.",
     ],
 )
 def test_a_proof_is_a_proof_in_every_common_language(prove):
