@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from bench.calibration import NONE, Simulation, escalation_label, simulated, single_label
+from bench.calibration import (
+    NONE,
+    Simulation,
+    called_good,
+    escalation_label,
+    simulated,
+    single_label,
+)
 from bench.questions import load
 
 pytestmark = pytest.mark.slow
@@ -44,6 +51,18 @@ def test_many_votes_rank_better_than_none(mmlu, pro):
 def test_escalations_that_are_judged_rank_better_too(pro):
     (found,) = simulated(pro, 1500, 1, escalation_label)
     assert found.gain > 0.01
+
+
+def test_a_word_on_a_mean_is_drawn_as_often_as_the_mean_says():
+    rows = [q for q in load() if q.benchmark == "LLMRouter"]
+    said = [called_good(q, "cheap", q.weak) for q in rows]
+    assert sum(said) / len(said) == pytest.approx(sum(q.weak for q in rows) / len(rows), abs=0.02)
+    assert all(good == q.weak for good, q in zip(said, rows, strict=True) if q.weak in (0, 1))
+
+
+def test_judged_escalations_never_rank_worse_where_scores_are_graded():
+    simulation = Simulation("LLMRouter", load())
+    assert all(one.gain > -0.005 for one in simulated(simulation, 1500, 2, escalation_label))
 
 
 def test_single_votes_move_the_level_and_leave_the_ranking_alone(mmlu):

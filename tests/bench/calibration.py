@@ -17,6 +17,7 @@ towards no change was chosen while looking at these figures.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ __all__ = [
     "UP_TO",
     "Drawn",
     "Simulation",
+    "called_good",
     "drawn",
     "escalation_label",
     "pair_label",
@@ -92,9 +94,9 @@ def escalation_label(question: Question, signals: Floats) -> Label:
     """The label of a user who escalated where the cheap answer was poor, and judged the other."""
     named = dict(zip(SIGNALS, map(float, signals), strict=True))
     words = read_words(question.prompt)
-    if question.weak >= 0.5:
+    if called_good(question, "cheap", question.weak):
         return Label(named, enough=True, gain=0.5, words=words)
-    if question.strong >= 0.5:
+    if called_good(question, "strong", question.strong):
         return Label(named, enough=False, gain=1.0, words=words)
     return Label(named, gain=0.5, words=words)
 
@@ -102,7 +104,18 @@ def escalation_label(question: Question, signals: Floats) -> Label:
 def single_label(question: Question, signals: Floats) -> Label:
     """The label of a user who saw the cheap answer only."""
     named = dict(zip(SIGNALS, map(float, signals), strict=True))
-    return Label(named, enough=question.weak >= 0.5)
+    return Label(named, enough=called_good(question, "cheap", question.weak))
+
+
+def called_good(question: Question, which: str, score: float) -> bool:
+    """Whether the answer that a user saw was good.
+
+    A score between 0 and 1 is the mean of several models, and the user saw one of them: good as
+    often as the score says, drawn by the question. To call each from 0.5 on good would make another
+    question of it, and the votes would teach an answer to that one.
+    """
+    drawn = hashlib.sha256(f"{which} {question.key}".encode()).digest()
+    return int.from_bytes(drawn[:4], "big") < score * 2**32
 
 
 LABELS: dict[str, LabelOf] = {
@@ -115,9 +128,11 @@ LABELS: dict[str, LabelOf] = {
 
 NOT_SHOWN = """\
 Exam questions with known answers stand for a user's prompts, and correctness for a user's taste.
-LLMRouter's scores are means over several models; a word on them loses what is between good and
-poor, and there judged escalations rank worse than no votes. "Right tier" counts both errors the
-same, whatever they cost. Never going up would be right for this share of prompts:
+LLMRouter's scores are means over several models; the word of a user is on one of them, drawn. Where
+every mean from 0.5 on was called good instead, 1,500 judged escalations lifted the APGR of what
+these words call a gain from 0.57 to 0.75, and lowered the graded one by 0.01 to 0.02: votes teach
+what they say. "Right tier" counts both errors the same, whatever they cost. Never going up would be
+right for this share of prompts:
 """
 
 
