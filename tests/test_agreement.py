@@ -45,6 +45,7 @@ OTHER_PROSE = "It is a function together with its surroundings; they stay alive 
         ("东京", "东京都", "日本的首都是哪里？"),
         ("东京都", "东京", "日本的首都是哪里？"),
         ("7 days", "It takes 1 week.", "How long do 2 of them take?"),
+        ("1.000 Euro", "1000 Euro", "How much is it?"),
         ("5 × 10^-8", "0.00000005", HOW_MANY),
         ("\\boxed{12}", "$x = 12$", "Calculate x for 3x = 36."),
         ("1.4 billion", "1,408,000,000", "How many people live there?"),
@@ -100,6 +101,7 @@ def test_answers_that_differ_disagree(one, two, prompt):
     ("one", "two", "prompt"),
     [
         (PROSE, OTHER_PROSE, "What is a closure?"),
+        ("37 °C", "98.6 °F", "How warm is it?"),
         ("", "", HOW_MANY),
         ("The answer is (B).", PROSE, OPTIONS),
         ("#### 9", PROSE, HOW_MANY),

@@ -84,8 +84,10 @@ _FORMS = (
     re.compile(
         r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]{0,6}\b", re.IGNORECASE
     ),
+    re.compile(r"\d ?°? ?F\b"),
+    re.compile(r"\d ?°? ?C\b"),
 )
-"""Ways to write a date or a time: in two of them, the same looks different."""
+"""Ways to write a date, a time or a temperature: in two of them, the same looks different."""
 
 
 def _may_differ(first: str, second: str, prompt: str) -> bool:

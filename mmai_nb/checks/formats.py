@@ -59,13 +59,15 @@ def toml_fault(code: str) -> str | None:
 
 
 _XML_LEFT_OUT = re.compile(r"\.\.\.|…|\{\{|\{%|<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+_ONE_TAG = re.compile(r"""</?[\w:.-]{1,99}(?:\s+[\w:.-]{1,99}=(?:"[^"<]*"|'[^'<]*'))*\s*>""")
 _XML_HEAD = re.compile(r"\s*<\?xml[^>\n]{0,200}\?>")
 _UNDEFINED_ENTITY = 11
 
 
 def xml_fault(code: str) -> str | None:
     """The same of XML; several elements in a row, and entities of HTML, are no fault."""
-    if _XML_LEFT_OUT.search(code) or code.strip()[:1] != "<":
+    part = code.strip()[:1] != "<" or _ONE_TAG.fullmatch(code.strip())
+    if part or _XML_LEFT_OUT.search(code):
         return None
     head = _XML_HEAD.match(code)
     parser = expat.ParserCreate()

@@ -44,6 +44,7 @@ _SIGNS = {
     "\u00a0": " ",
     "\u202f": " ",
 }
+_CURRENCIES = frozenset("$€£¥₹")
 _SIGN = re.compile("|".join(map(re.escape, sorted(_SIGNS, key=len, reverse=True))))
 _BOLD = re.compile(r"(?<![\w)*])\*\*(?=[^\s*])([^*\n]{1,200})(?<=\S)\*\*(?![\w(*])")
 _BOXED = re.compile(r"\\boxed\{([^{}]{1,60})\}")
@@ -109,6 +110,8 @@ _DIMENSIONS = {
 def plain_lines(text: str) -> Iterator[str]:
     """The lines of a text that have an equation, each cell of a table a line of its own."""
     for line in text.split("\n"):
+        if len(_CURRENCIES.intersection(line)) > 1:
+            continue  # to be converted
         if any(sign in line for sign in ("=", " is ", " are ", " equals ", " makes ", " gives ")):
             yield from _plain(line[:LONGEST_LINE])
 

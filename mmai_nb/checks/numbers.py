@@ -160,6 +160,8 @@ def near(one: Number, two: Number) -> bool:
 
 def _close(one: Number, two: Number) -> bool:
     off = abs(one.value - two.value)
+    if _is_grouped(one, two) or _is_grouped(two, one):
+        return True
     if math.isclose(one.value, two.value, rel_tol=1e-9, abs_tol=1e-12):
         return True
     coarse, fine = (one, two) if one.step >= two.step else (two, one)
@@ -168,3 +170,9 @@ def _close(one: Number, two: Number) -> bool:
     # 13 is no rounding of 13.33 that everybody would make, nor is 1 billion one of 1.4 billion
     most = 0.005 if coarse.step == 1 else 0.1
     return off < coarse.step and off <= most * abs(fine.value)
+
+
+def _is_grouped(dotted: Number, whole: Number) -> bool:
+    """Whether 1.234 is another's 1234, as it is written in half of the world."""
+    places = math.isclose(dotted.step, 0.001, rel_tol=1e-6) and abs(dotted.value) < 1_000
+    return places and whole.step == 1 and math.isclose(dotted.value * 1_000, whole.value)
