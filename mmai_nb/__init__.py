@@ -5,7 +5,7 @@ The plan of the house. A module imports only from floors below its own; a test h
    12  magic completion
    11  commands
    10  display panels api cell_line traits
-    9  engine shelf feedback calibrating
+    9  engine shelf feedback calibrating checkup
     8  escalation
     7  walk
     6  resources replaying
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         compare,
         configure,
         costs,
+        doctor,
         escalate,
         export_answers,
         export_costs,
@@ -75,6 +76,7 @@ __all__ = [
     "compare",
     "configure",
     "costs",
+    "doctor",
     "escalate",
     "export_answers",
     "export_costs",
@@ -106,6 +108,7 @@ _WHERE = {
             "compare",
             "configure",
             "costs",
+            "doctor",
             "escalate",
             "export_answers",
             "export_costs",

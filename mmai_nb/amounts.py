@@ -10,6 +10,7 @@ import math
 __all__ = [
     "counted",
     "format_age",
+    "format_bytes",
     "format_count",
     "format_duration",
     "format_seconds",
@@ -20,6 +21,14 @@ __all__ = [
 def counted(number: int, what: str) -> str:
     """So many of what is counted: `1 answer`, `2,500 answers`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def format_bytes(size: float) -> str:
+    """Bytes for readers: `0.3 kB`, `12.5 MB`, `1.2 GB`."""
+    for least, unit in ((1e9, "GB"), (1e6, "MB")):
+        if size >= least:
+            return f"{size / least:,.1f} {unit}"
+    return f"{size / 1e3:,.1f} kB"
 
 
 def format_usd(usd: float | None) -> str:

@@ -17,6 +17,7 @@ from .answer import Answer
 from .calibrating import Report
 from .calibrating import act as calibrate_by
 from .cancel import Stopped, stops_with
+from .checkup import Checkup, examine
 from .comparison import Comparison
 from .engine import default_engine
 from .errors import OptionError
@@ -46,6 +47,7 @@ __all__ = [
     "compare",
     "configure",
     "costs",
+    "doctor",
     "escalate",
     "export_answers",
     "export_costs",
@@ -457,6 +459,14 @@ def calibrate(action: str = "fit", path: str | Path | None = None) -> Report:
         ConfigError: the calibration cannot be written.
     """
     return calibrate_by(default_engine(), action, path)
+
+
+def doctor() -> Checkup:
+    """Look at settings, keys, ledger, cache, local servers and versions; shows itself as a page.
+
+    `findings` has what was found, `wrong` what should be seen to. No model is asked.
+    """
+    return examine(default_engine)
 
 
 def win_rates() -> DataFrame:

@@ -255,7 +255,7 @@ class Ledger(Reading, Holding):
         """
         if self.path is None or not self.path.exists():
             return False
-        db = patiently(self._connection, time.monotonic() + PATIENCE)
+        db = patiently(self._opened, time.monotonic() + PATIENCE)
         make = partial(make_tables, db, unless=schema.adds_up)
         return patiently(make, time.monotonic() + PATIENCE)
 

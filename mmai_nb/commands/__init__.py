@@ -14,6 +14,7 @@ from . import (
     aliases,
     asking,
     budgeting,
+    doctoring,
     history,
     judging,
     prices,
@@ -49,7 +50,7 @@ FAMILIES: Mapping[str, tuple[Subcommand, ...]] = {
     ),
     "questions and answers": (*asking.COMMANDS, *judging.COMMANDS),
     "what it cost": (*spending.COMMANDS, *stats.COMMANDS, *budgeting.COMMANDS),
-    "what is kept": (*history.COMMANDS, *stored.COMMANDS),
+    "what is kept": (*history.COMMANDS, *stored.COMMANDS, *doctoring.COMMANDS),
     "panels": showing.COMMANDS,
 }
 """All subcommands under their headings, in the order of the help page."""

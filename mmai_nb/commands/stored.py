@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..amounts import counted, format_usd
+from ..amounts import counted, format_bytes, format_usd
 from ..engine import Engine
 from ..errors import OptionError
 from ..shelf import (
@@ -148,20 +148,13 @@ def _seconds(age: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def _size(size: float) -> str:
-    for least, unit in ((1e9, "GB"), (1e6, "MB")):
-        if size >= least:
-            return f"{size / least:,.1f} {unit}"
-    return f"{size / 1e3:,.1f} kB"
-
-
 # -- pages
 
 
 def _exported(done: Exported) -> Page:
     lines = [
         f"{counted(done.count, 'answer')} exported to {done.path} "
-        f"({_size(done.path.stat().st_size)}): no prompts, but the endpoints' addresses"
+        f"({format_bytes(done.path.stat().st_size)}): no prompts, but the endpoints' addresses"
     ]
     if done.gone:
         lines.append(f"{done.gone:,} not kept any more")
@@ -181,9 +174,9 @@ def _imported(done: Imported) -> Page:
 def _page(kept: Kept) -> Page:
     if kept.folder is None:
         return Page("the cache is off: answers are kept nowhere")
-    most = "" if kept.most is None else f", trimmed daily to {_size(kept.most)}"
+    most = "" if kept.most is None else f", trimmed daily to {format_bytes(kept.most)}"
     lines = [
-        f"answers  {kept.count:,} in {_size(kept.size)}{most}",
+        f"answers  {kept.count:,} in {format_bytes(kept.size)}{most}",
         f"folder   {kept.folder}",
         f"made     {_made(kept)}",
     ]
@@ -243,7 +236,7 @@ def _table(kept: Kept) -> list[str]:
         use = uses.get(name, _NOTHING)
         hits = "" if use.rate is None else f"{use.rate:.0%}"
         saved = f"pretend {_saved(use)}" if use.simulated else _saved(use)
-        rows.append((name, f"{count:,}", _size(size), hits, saved))
+        rows.append((name, f"{count:,}", format_bytes(size), hits, saved))
     wide = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         f"{row[0]:<{wide[0]}}  "
