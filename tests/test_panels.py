@@ -8,7 +8,9 @@ import time
 import weakref
 
 import ipywidgets
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 from support.scripted import Scripted, settings_of
 from support.waiting import soon
 
@@ -110,6 +112,19 @@ def test_in_jupyterlab_the_twin_is_an_output_of_its_own_that_the_living_widget_h
     assert "<b>twin</b>" in twin["text/html"]
     assert "<style>" not in twin["text/html"]
     assert live == {"text/html": "<div></div>"}
+
+
+def test_a_notebook_that_jupyterlab_saved_is_converted_to_the_picture(kernel):
+    screen, panel = kernel(allow_stdin=True), Small("a panel")
+    screen.request("1", "first", deletedCells=[])
+    panel._ipython_display_()
+    outputs = [nbformat.v4.new_output("display_data", data) for _, data in screen.shown]
+    saved = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)])
+    nbformat.validate(saved)
+    page, _ = HTMLExporter().from_notebook_node(saved)
+    assert page.count("<b>twin</b>") == 1
+    assert panel.widget.model_id not in page
+    panel.close()
 
 
 def test_the_twin_beside_a_widget_follows_once_nothing_changes_any_more(kernel, monkeypatch):

@@ -64,7 +64,7 @@ class Place:
         output = ".jp-OutputArea-child"
         return (
             "<style>@keyframes mmai-late { from, to { max-height: 0; overflow: hidden } } "
-            f"{twin} {{ animation: mmai-late {_LATE}s }} "
+            f"@media screen {{ {twin} {{ animation: mmai-late {_LATE}s }} }} "
             f":root:has({live}) {twin}, :root:has({live}) {output}:has({twin}), "
             f"{output}:has({twin}) + {output}:not(:has({live})) {{ display: none }}</style>"
         )
