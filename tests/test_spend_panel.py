@@ -283,6 +283,16 @@ def test_what_checks_cost_is_told_where_there_were_any(engine):
     assert (totals["escalated"], totals["for checks"]) == ("100%", "$1.00")
 
 
+def test_the_table_has_a_column_for_checks_where_they_cost_anything(engine, panel):
+    assert "saved by routing" in panel._table.value
+    assert "for checks" not in panel._table.value + panel.static()["text/html"]
+    first = row(1, tier="simple")
+    engine.ledger.record(replace(first, attempt=2, request_model="large", tier="complex"))
+    panel._draw()
+    assert "for checks" in panel._table.value
+    assert panel.static()["text/html"].count("for checks") == 2
+
+
 def test_what_routing_saved_is_less_what_checks_cost_and_no_model_shows_less_than_0(engine):
     engine.ledger.record(row(1, baseline_nano=4 * NANO))
     engine.ledger.record(row(2, baseline_nano=4 * NANO))

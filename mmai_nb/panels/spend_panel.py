@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ class SpendPanel(Panel):
         in_sight = ((short(row[0]), *row[1:IN_TEXT]) for row in rows)
         plain += ["", text_table((self.choice.by, *COLUMNS[: IN_TEXT - 1]), in_sight)]
         return {
-            "text/html": "".join([*parts, table((self.choice.by, *COLUMNS), rows)]),
+            "text/html": "".join([*parts, _table_of(found.table, rows)]),
             "text/plain": "\n".join(plain),
         }
 
@@ -168,7 +168,7 @@ class SpendPanel(Panel):
             rows = _rows(found.table)
             more = len(found.table) - len(rows)
             note = message(f"{more:,} more rows: the export has them all") if more > 0 else ""
-            self._table.value = table((self.choice.by, *COLUMNS), rows) + note
+            self._table.value = _table_of(found.table, rows) + note
             shown = [self._figures.value, self._picture.value, self._table.value]
             paced = PACE.sent(size_of(shown), updates=len(shown))
             self._next = max(paced, time.monotonic() + GAP)
@@ -273,6 +273,12 @@ def _columns(w: Any) -> Any:
     """As many choosers beside each other as have room, five at most."""
     columns = "repeat(auto-fill, minmax(max(14em, 19%), 1fr))"
     return w.Layout(display="grid", grid_template_columns=columns, width="100%")
+
+
+def _table_of(frame: Any, rows: Sequence[tuple[str, ...]]) -> str:
+    """The table in HTML; what checks cost has a column where they cost anything."""
+    heads = COLUMNS if frame["check_cost_usd"].any() else COLUMNS[:-1]
+    return table((frame.columns[0], *heads), [row[: len(heads) + 1] for row in rows])
 
 
 def _rows(frame: Any) -> list[tuple[str, ...]]:
