@@ -335,6 +335,7 @@ def _details(answer: Answer) -> str:
     for found in answer.checks:
         why = f": {'; '.join(found.reasons)}" if found.reasons else ""
         verdict = "passed" if found.passed else "failed"
+        verdict += f" beside {found.opinion.model}" if found.opinion is not None else ""
         lines.append(f"check: {found.completion.model} {verdict}, doubt {found.doubt:.2f}{why}")
     for row in answer.attempts:
         cost = format_usd(None if row.cost_nano is None else row.cost_nano / NANO)

@@ -74,6 +74,12 @@ def test_an_escalated_answer_is_saved_as_one_output_without_the_first():
     assert "41 and that is that. ['simple', 'standard']" in text_of(cells[2])
 
 
+def test_the_demo_gives_a_second_opinion_and_verbose_names_it():
+    _, shown = run(LOAD, "%%ai --check agree -v\nWhat is 17 * 4?")
+    assert "check: demo-small passed beside demo-second, doubt" in text_of(shown)
+    assert "attempt 2: demo-second ok" in text_of(shown)
+
+
 def test_the_saved_metadata_tells_model_tokens_and_cost():
     (output,) = run(LOAD, "%%ai\nWhat is the capital of France?")[1].outputs
     saved = output.metadata["mmai_nb"]
