@@ -439,7 +439,8 @@ def test_the_facts_of_an_answer_that_was_kept_are_those_of_its_own_model(build):
     assert (kept["model"], kept["tier"], kept["input_tokens"]) == ("small", "simple", 1_000)
 
 
-def test_a_ledger_that_is_locked_for_long_costs_no_answer_to_put_by(build, tmp_path):
+def test_a_ledger_that_is_locked_for_long_costs_no_answer_to_put_by(build, tmp_path, monkeypatch):
+    monkeypatch.setattr("mmai_nb.ledger.PATIENCE", 0.2)
     engine = build()
     engine.ask("hi")
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as other:
