@@ -11,7 +11,7 @@ __all__ = ["WIDGET_VIEW", "Place"]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _NOTHING = {"text/html": "<div></div>"}
 _LATE = 1.0
-"""Seconds that a widget has to come up in before its twin is shown instead."""
+"""Seconds that a widget has to come up in, or to fail, before its twin is shown instead."""
 
 
 class Place:
@@ -64,7 +64,8 @@ class Place:
         output = ".jp-OutputArea-child"
         return (
             "<style>@keyframes mmai-late { from, to { max-height: 0; overflow: hidden } } "
-            f"@media screen {{ {twin} {{ animation: mmai-late {_LATE}s }} }} "
+            f"@media screen {{ {output}:not(:has(+ {output} .jupyter-widgets)) {twin} "
+            f"{{ animation: mmai-late {_LATE}s }} }} "
             f":root:has({live}) {twin}, :root:has({live}) {output}:has({twin}), "
             f"{output}:has({twin}) + {output}:not(:has({live})) {{ display: none }}</style>"
         )
