@@ -15,6 +15,7 @@ Pure: no file, no clock. numpy is imported when something is fitted.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -80,7 +81,8 @@ def calibrate(
     """What the labels teach, as far as cross-validation says that it helps, and the figures.
 
     The weights of the signals move only where that foretells votes better than moving the level
-    alone; `Figures.helps` tells whether any of it does.
+    alone, and they move alone where the level does not help; `Figures.helps` tells whether any of
+    it does.
 
     Args:
         labels: what is known; at least FEWEST that say whether a tier was good enough.
@@ -91,21 +93,29 @@ def calibrate(
     folds = [_fold(label) for label in labels]
     pairs = sum(label.gain is not None for label in labels)
     hows = HOWS if pairs >= FEWEST_FOR_WORDS else HOWS[:2]
-    told: dict[How, list[_Told]] = {tried: [] for tried in hows}
-    plain: list[_Told] = []
+    told: dict[tuple[How, bool], list[_Told]] = {(h, moves): [] for h in hows for moves in _EITHER}
     for number in range(FOLDS):
         train = [one for one, fold in zip(labels, folds, strict=True) if fold != number]
         test = [one for one, fold in zip(labels, folds, strict=True) if fold == number]
-        none = Calibration({}, bounds=tuple(up_to))
-        plain += _foretold(test, none, up_to, weights, _gain_level(train, none, weights))
         for tried in hows:
-            made = fit(train, up_to, weights, how=tried)
-            level = _gain_level(train, made, weights)
-            told[tried] += _foretold(test, made, up_to, weights, level)
-    how: How = "scale" if _figures(told["level"], told["scale"]).helps else "level"
-    if "words" in told and _ranks_better(told["scale"], told["words"]):
+            shape = _shape(train, weights, tried)
+            for moves in _EITHER:
+                made = _made(train, up_to, weights, shape, level=moves)
+                gain = _gain_level(train, made, weights)
+                told[tried, moves] += _foretold(test, made, up_to, weights, gain)
+    plain = told["level", False]
+    how: How = "scale" if _figures(told["level", True], told["scale", True]).helps else "level"
+    if "words" in hows and _ranks_better(told["scale", True], told["words", True]):
         how = "words"
-    return fit(labels, up_to, weights, how=how), _figures(plain, told[how])
+    figures = _figures(plain, told[how, True])
+    order = _figures(plain, told[how, False])
+    moves = figures.helps or not order.helps
+    shape = _shape(labels, weights, how)
+    return _made(labels, up_to, weights, shape, level=moves), figures if moves else order
+
+
+_EITHER = (True, False)
+"""Whether the level and the bounds move, too: the order alone may help where they do not."""
 
 
 def _ranks_better(before: Sequence[_Told], after: Sequence[_Told]) -> bool:
@@ -131,21 +141,32 @@ def fit(
             and those of "words" as well, as pairs say.
     """
     weights = weights or fitted_weights()
-    offsets, words = _shape(labels, weights, how)
+    return _made(labels, up_to, weights, _shape(labels, weights, how), level=True)
+
+
+Shape = tuple[dict[str, float], dict[int, float]]
+"""What is added to the weights, and for words."""
+
+
+def _made(
+    labels: Sequence[Label], up_to: Sequence[float], weights: Weights, shape: Shape, *, level: bool
+) -> Calibration:
+    """The correction of this shape: the usual prompt scores as before, but for the level."""
+    offsets, words = dict(shape[0]), shape[1]
     judged = [label for label in labels if label.enough is not None and label.tier < len(up_to) - 1]
     if not judged:
         return Calibration({}, bounds=tuple(up_to))
     moved = with_offsets(weights, offsets)
     z = [_sum(moved, label, words) for label in judged]
     shift = _mean([_sum(weights, label) for label in judged]) - _mean(z)
-    level, bounds = _level(judged, [one + shift for one in z], up_to)
-    offsets["bias"] = round(max(-MOST_BIAS, min(MOST_BIAS, shift + level)), 4)
-    return Calibration(offsets, words, bounds, level=round(level, 4), votes=len(judged))
+    by, bounds = 0.0, tuple(up_to)
+    if level:
+        by, bounds = _level(judged, [one + shift for one in z], up_to)
+    offsets["bias"] = round(max(-MOST_BIAS, min(MOST_BIAS, shift + by)), 4)
+    return Calibration(offsets, words, bounds, level=round(by, 4), votes=len(judged))
 
 
-def _shape(
-    labels: Sequence[Label], weights: Weights, how: How
-) -> tuple[dict[str, float], dict[int, float]]:
+def _shape(labels: Sequence[Label], weights: Weights, how: How) -> Shape:
     """What pairs add to the weights: a factor on all of them, a little for each, and for words."""
     import numpy as np
 
@@ -393,8 +414,8 @@ def _ranks(told: Sequence[_Told]) -> float | None:
     for number in range(FOLDS):
         here = [one for one in told if one.label.gain is not None and one.fold == number]
         worth = [one.score for one in here if one.label.gain == 1]
-        others = [one.score for one in here if one.label.gain != 1]
-        won += sum((a > b) + 0.5 * (a == b) for a in worth for b in others)
+        others = sorted(one.score for one in here if one.label.gain != 1)
+        won += sum((bisect_left(others, a) + bisect_right(others, a)) / 2 for a in worth)
         count += len(worth) * len(others)
     return won / count if count else None
 

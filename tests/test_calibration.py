@@ -79,6 +79,28 @@ class TestFewVotes:
         assert many.words
 
 
+class TestOrderAlone:
+    def test_pairs_may_teach_the_order_where_the_level_cannot_be_told(self):
+        kinds = {
+            "What is {}?": 0,
+            "Explain {} in detail and give two examples with code": 1,
+            "Prove that {} is irrational": 0,
+            "List {} things": 0,
+            "Design a system for {} users, compare options, and write tests": 1,
+            "translate {} to French": 0,
+            "def f(x):\n    return x+{}\nwhy does this fail?": 1,
+        }
+        pairs = [
+            label(text.format(n), enough=not worth, gain=1.0 if worth else 0.5)
+            for n in range(40)
+            for text, worth in kinds.items()
+        ]
+        made, figures = calibrate(pairs, TWO)
+        assert figures.helps
+        assert figures.ranks_after > figures.ranks_before + 0.03
+        assert (made.level, made.bounds) == (0.0, TWO)
+
+
 class TestAllTheSame:
     @pytest.mark.parametrize("enough", [True, False])
     def test_a_thousand_equal_votes_move_the_level_as_far_as_votes_may(self, enough):

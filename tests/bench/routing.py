@@ -3,7 +3,7 @@
     python tests/bench/routing.py [--rounds N]     default: 1000 rounds of the bootstrap
 
 Prints Markdown. Nothing is downloaded and no model is called: the answers were given and scored by
-others, see tests/data/routing. It takes about two minutes.
+others, see tests/data/routing. It takes about three minutes.
 """
 
 from __future__ import annotations
