@@ -6,13 +6,11 @@ Nothing is sent but to the ports of this machine where local servers are looked 
 from __future__ import annotations
 
 import os
-import platform
 import sqlite3
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +115,9 @@ def mend(ledger: Ledger) -> str:
 
 
 def _versions() -> Iterator[Finding]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
     found = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
     for name in DISTRIBUTIONS:
         try:

@@ -106,10 +106,8 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
     yield f"trouble  {failed} of {attempts} failed, {fell} of the calls fell back"
     if row["escalation_rate"] > 0 or row["check_cost_usd"] > 0:
         up, cost = _percent(row["escalation_rate"]), _money([row["check_cost_usd"]])
-        yield (
-            f"checks   {up} of the calls were escalated; answers that did not stand cost {cost}, "
-            "which is taken off what routing saved"
-        )
+        words = f"answers that did not stand cost {cost} (taken off above)"
+        yield f"checks   {up} of the calls were escalated; {words}"
     if not math.isnan(row["p50_s"]):
         yield f"latency  half within {_seconds(row['p50_s'])}, 95 % within {_seconds(row['p95_s'])}"
     yield (
