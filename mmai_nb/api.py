@@ -177,8 +177,8 @@ async def aask(prompt: str | None = None, **options: Any) -> Answer:
         else:
             tell(answered.set_result, answer)
 
-    _start(work, "mmai-aask")
     try:
+        _start(work, "mmai-aask")
         return await answered
     finally:
         left.set()
@@ -217,8 +217,8 @@ async def astream(prompt: str | None = None, **options: Any) -> AsyncIterator[st
         else:
             tell(None)
 
-    _start(work, "mmai-astream")
     try:
+        _start(work, "mmai-astream")
         while (piece := await pieces.get()) is not None:
             if isinstance(piece, BaseException):
                 raise piece

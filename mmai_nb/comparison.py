@@ -91,14 +91,16 @@ class Comparison:
         from contextvars import copy_context
 
         self._stop = threading.Event()
-        for column in self.columns if columns is None else columns:
-            column.clear()
-            work = copy_context().run
-            thread = threading.Thread(
-                target=work, args=(self._work, column, self._stop), daemon=True, name="mmai-compare"
-            )
-            self._threads.append(thread)
-            thread.start()
+        try:
+            for column in self.columns if columns is None else columns:
+                column.clear()
+                work, given = copy_context().run, (self._work, column, self._stop)
+                thread = threading.Thread(target=work, args=given, daemon=True, name="mmai-compare")
+                self._threads.append(thread)
+                thread.start()
+        except BaseException:  # an interrupt while one starts: those that have started end
+            self._stop.set()
+            raise
 
     def wait(self, tell: Callable[[Comparison], None] | None = None) -> Comparison:
         """Wait until all have ended; `tell` is called while they come, and once at the end.

@@ -9,6 +9,7 @@ import time
 import pytest
 from IPython.lib.pretty import pretty
 from support.scripted import settings_of
+from support.waiting import soon
 
 from mmai_nb import comparison
 from mmai_nb.answer import Answer
@@ -165,6 +166,25 @@ def test_an_interrupt_stops_the_others_and_hands_over_what_there_is():
         made.wait(interrupt)
     assert caught.value.partial is made
     assert made.over
+
+
+def test_an_interrupt_while_the_models_are_being_asked_stops_those_that_were(monkeypatch):
+    from mmai_nb import cancel
+
+    def endless(hear):
+        cancel.pause(60)
+        raise AssertionError("it was not stopped")
+
+    class Started(threading.Thread):
+        def start(self):
+            super().start()
+            raise KeyboardInterrupt
+
+    made = Comparison("hi", ["slow", "other"], scripted(slow=endless, other=endless))
+    monkeypatch.setattr(threading, "Thread", Started)
+    with pytest.raises(KeyboardInterrupt):
+        made.start()
+    assert soon(lambda: not [t for t in threading.enumerate() if t.name == "mmai-compare"])
 
 
 # -- blind
