@@ -109,6 +109,21 @@ def test_a_prompt_is_tried_and_a_setting_changed_in_the_model_panel(desk):
     assert page.problems == []
 
 
+def test_a_vote_replaces_a_blind_comparison_that_is_a_cells_value(desk):
+    page, panel = desk(
+        LOAD,
+        "rivers = ai.compare('Name three rivers.', ['demo-small', 'demo-large'], blind=True)\n"
+        "rivers",
+        "rivers.vote('b')",
+    )
+    seen(panel.get_by_text("1 vote kept")).wait_for()
+    shown = outputs_of(panel, 1)
+    seen(shown.get_by_text("your choice")).wait_for()
+    assert shown.count() == 1
+    assert shown.get_by_text("Answer A", exact=True).count() == 0
+    assert page.problems == []
+
+
 def test_stop_ends_a_comparison_that_is_under_way(desk):
     page, panel = desk(
         LOAD,
