@@ -44,8 +44,6 @@ BEGUN = st.builds(lambda first, rest: [first, *rest], st.sampled_from(COMMANDS +
 LINES = st.builds(str.join, GAPS, MANY | BEGUN)
 BODIES = st.sampled_from(["hi", "", "  ", "# x", "{x}", "a\0b", "\ud800"]) | st.text(max_size=20)
 
-pytestmark = pytest.mark.timeout(300)  # 400 lines each, also on a busy machine
-
 hammer = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

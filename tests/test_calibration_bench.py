@@ -13,7 +13,7 @@ from bench.calibration import (
 )
 from bench.questions import load
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

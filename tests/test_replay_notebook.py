@@ -15,7 +15,7 @@ from support.stub_server import Asked, Reply, StubServer, ok, sse
 
 import mmai_nb
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(mmai_nb.__file__).parent.parent
 QUICKSTART = ROOT / "notebooks" / "quickstart.ipynb"
@@ -61,7 +61,7 @@ def run(folder: Path, *first: str, notebook: Path = QUICKSTART, **env: str) -> d
         capture_output=True,
         text=True,
         check=True,
-        timeout=100,
+        timeout=250,
     )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
