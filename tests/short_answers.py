@@ -10,6 +10,15 @@ from __future__ import annotations
 __all__ = ["BAD", "FINE"]
 
 FINE: tuple[tuple[str, str], ...] = (
+    ("How far is it?", "60 km/h × 30 min = 30 km"),
+    ("How long is it?", "8 hours/day × 5 days = 40 hours"),
+    ("Give me the branch.", "```python\nexcept ValueError as error:\n    print(error)\n```"),
+    ("Give me the branch.", "```python\ncase [x, y]:\n    print(x)\n```"),
+    ("Give me the branch.", "```python\nelse:\n    print(x)\nfinally:\n    ...\n```"),
+    (
+        "Is it good?",
+        "The request cannot be sent twice, so the second one is dropped. Use a new key.",
+    ),
     ("What is the answer to life?", "42"),
     ("Is 91 prime?", "No"),
     ("Is 91 prime?", "No, 91 = 7 × 13."),
@@ -879,6 +888,14 @@ FINE: tuple[tuple[str, str], ...] = (
 """What was asked, and a good answer: nothing is wrong with it."""
 
 BAD: tuple[tuple[str, str, str], ...] = (
+    ("Work it out.", "17% of 350 is 60.5", "arithmetic"),
+    ("Work it out.", "8 hours/day × 5 days = 45 hours", "arithmetic"),
+    ("Work it out.", "> 12 * 12 = 124", "arithmetic"),
+    ("Work it out.", "7 × 8 = 54, so 54 + 6 = 60", "arithmetic"),
+    ("Give me the branch.", "```python\nelse if x > 3:\n    print(x)\n```", "code"),
+    ("Tell me of it.", "I regret that I can't assist with this.", "refusal"),
+    ("Tell me of it.", "This request cannot be fulfilled.", "refusal"),
+    ("Tell me of it.", "Ich bin leider nicht in der Lage, das zu beantworten.", "refusal"),
     ("Work it out for me, please.", "- 18 + 5 = 13", "arithmetic"),
     ("Work it out for me, please.", "1. 3 × 17 = 41\n2. 4 × 5 = 20", "arithmetic"),
     ("Work it out for me, please.", "* 18 + 5 = 13", "arithmetic"),

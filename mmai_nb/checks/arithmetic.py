@@ -232,7 +232,7 @@ def _meanings(left: str) -> list[str]:
 
 def _of_thirds(left: str, value: Fraction) -> Fraction:
     """How far off a result may be because 33 % stands for a third, and so on."""
-    thirds = re.search(r"(?<![\d.])(?:16|17|33|66|67|83)[ \t]?%", left)
+    thirds = re.search(r"(?<![\d.])(?:33|66|67)[ \t]?%", left)
     return abs(value) / 33 if thirds else Fraction(0)
 
 

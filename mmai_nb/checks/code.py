@@ -212,8 +212,11 @@ def _is_part(code: str, source: str) -> bool:
     start = source.lstrip()
     whole = f"(x{start}\n)" if start[:1] == "." else f"f(\n{source}\n)"
     wholes = (f"{source}\ndef f(): ...", whole, f"{{\n{source}\n}}")
-    if changes or _BRANCH.match(code):
+    if changes:
         return True
+    if branch := _BRANCH.match(code):
+        heads = ("if x:\n    pass\n", "try:\n    pass\n", "for x in y:\n    pass\n")
+        return branch[0].strip() == "case" or any(_parses(f"{head}{source}") for head in heads)
     if not lines or len(source) > LONGEST_PART or not re.match(r"\s*[.@\w'\"*{]", source):
         return False
     return any(map(_parses, wholes[: 3 if lines[-1].lstrip()[:1] != "@" else 1]))

@@ -59,7 +59,7 @@ _GROUPED_BY_TICKS = re.compile(r"(?<![\d.,'’])([1-9]\d{0,2}(?:['’]\d{3})+)(?
 _GROUPED_BY_DOTS = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
 _DECIMAL_COMMA = re.compile(r"\b0,\d|\d,\d{1,2}(?![\d,])")
 _DECIMAL_POINT = re.compile(r"(?<!\d)0\.\d|\d\.\d(?!\d{2}(?!\d))|[A-Za-z]\(\d")
-_MARK = re.compile(r"\A[ \t]*(?:[-*+•]|\(?(?:\d{1,2}|[A-Za-z])[.)])[ \t]+(?=[\d(\-])")
+_MARK = re.compile(r"\A[ \t]*(?:[-*+•>]|\(?(?:\d{1,2}|[A-Za-z])[.)])[ \t]+(?=[\d(\-])")
 _OPERATORS = {"times": "*", "multiplied by": "*", "plus": "+", "minus": "-", "divided by": "/"}
 _SPOKEN = re.compile(
     rf"(?<=[\d)%])[ \t]{{1,3}}({'|'.join(_OPERATORS)})[ \t]{{1,3}}(?=[\d(])", re.IGNORECASE
@@ -172,7 +172,10 @@ def _uncounted(line: str) -> str:
         return line
     if any(len(parts[0]) < 3 and parts[0] not in _SMALL for parts in words):
         return line  # ab, xy: names of unknowns
-    named = {_one(word) for word in (*flat, *map(str.lower, _RESULT_OF.findall(line)))}
+    above = [*(parts[0] for parts in words), *map(str.lower, _RESULT_OF.findall(line))]
+    below = {_one(part) for parts in words for part in parts[1:]}
+    cancelled = below & {_one(word) for word in above}  # 8 hours/day × 5 days
+    named = {_one(word) for word in (*flat, *above)} - cancelled
     measured = [_DIMENSIONS[name] for name in named if name in _DIMENSIONS]
     if len(set(measured)) < len(measured) or named & _NO_COUNT:
         return line  # hours and minutes: to be converted
