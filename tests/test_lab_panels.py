@@ -69,7 +69,7 @@ def test_models_are_compared_voted_on_and_the_spend_follows(desk):
     chart = panel.locator(CHART)
     chart.wait_for()
     before = chart.get_attribute("alt")
-    panel.get_by_placeholder("What shall they answer").fill("Name three lakes.")
+    panel.get_by_label("prompt", exact=True).fill("Name three lakes.")
     panel.get_by_role("button", name="Compare", exact=True).click()
     page.wait_for_function(
         "before => [...document.querySelectorAll(\"img[alt^='Spend over time']\")].some("
@@ -82,11 +82,41 @@ def test_models_are_compared_voted_on_and_the_spend_follows(desk):
     assert page.problems == []
 
 
+def test_a_comparison_is_run_and_judged_without_a_mouse(desk):
+    page, panel = desk(LOAD, "ai.panels.compare('', ['demo-small', 'demo-large'])")
+    panel.get_by_label("search models").focus()
+
+    def tab_to(name: str) -> None:
+        found = panel.get_by_role("button", name=name, exact=True)
+        found.wait_for()
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if found.evaluate("button => button === document.activeElement"):
+                break
+        assert found.evaluate("button => button.matches(':focus-visible')")
+        assert found.evaluate("button => getComputedStyle(button).outlineStyle") != "none"
+        page.keyboard.press("Enter")
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Name three rivers.")
+    panel.get_by_text("2 models · about").wait_for()
+    tab_to("Compare")
+    panel.get_by_text("2 of 2 answers").wait_for()
+    tab_to("demo-large is best")
+    panel.get_by_text("Your vote is kept.").wait_for()
+    panel.get_by_label("search models").focus()
+    tab_to("Differences")
+    seen(panel.locator(".mmai-diff ins")).first.wait_for()
+    panel.screenshot(path=PICTURES / "differences.png")
+    assert page.problems == []
+
+
 def test_a_prompt_is_tried_and_a_setting_changed_in_the_model_panel(desk):
     from playwright.sync_api import expect
 
     page, panel = desk(LOAD, "ai.panels.models()", size=(1000, 900))
-    panel.get_by_placeholder("try a prompt").fill("What is the capital of France?")
+    panel.get_by_label("a prompt to try").fill("What is the capital of France?")
     panel.get_by_text("→ simple → demo-small").wait_for()
     panel.get_by_role("button", name="cheap", exact=True).click()
     panel.get_by_text("At most 5 % of prompts go to complex; none to a dearer tier").wait_for()

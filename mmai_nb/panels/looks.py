@@ -86,7 +86,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
     body = "".join(
         f'<tr style="{_LINE}">'
         + "".join(
-            f"<td {kind}>{inert_html(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)
+            f"<td {kind}>{inert_html(cell if kind is _NAME else _in_one_line(cell))}</td>"
+            for cell, kind in zip(row, kinds, strict=True)
         )
         + "</tr>"
         for row in rows
@@ -95,6 +96,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1)
         f'<div style="{_SCROLLS}"><table cellpadding="4" style="{_TABLE}"><thead>'
         f'<tr style="{_LINE}">{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def _in_one_line(figure: str) -> str:
+    """A figure and its unit stay together where a page's style goes before `nowrap`."""
+    return figure.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 AT_THE_EDGE = "2px 2px 2px -6px"

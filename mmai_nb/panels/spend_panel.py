@@ -143,7 +143,7 @@ class SpendPanel(Panel):
                 options=choices,
                 value=value if value in known else known[0],
                 description=labels.get(name, name),
-                style={"description_width": "5em"},
+                style={"description_width": "4.7em"},
                 layout=w.Layout(width="auto"),
             )
             box.observe(lambda change, which=name: self._choose(which, change["new"]), "value")
