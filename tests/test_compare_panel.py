@@ -19,6 +19,7 @@ from mmai_nb.ledger import Ledger
 from mmai_nb.panels.compare_panel import ComparePanel
 from mmai_nb.panels.panel import WIDGET_VIEW
 from mmai_nb.records import Completion, Usage
+from mmai_nb.settings import Settings
 
 
 class Models:
@@ -276,6 +277,16 @@ def test_what_it_would_cost_is_told_while_the_prompt_is_typed(panel, models):
     panel._picker.value = ("small",)
     assert panel._cost.value == ""
     assert models.asked == []
+
+
+def test_what_it_would_cost_in_the_demo_is_called_pretend(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMAI_DEMO", "1")
+    demo = Engine(Settings(), ledger=Ledger(tmp_path / "demo.sqlite3"), cache=AnswerCache(None))
+    made = ComparePanel(demo, "hi there")
+    _ = made.widget
+    assert "about a pretend $" in text_of(made._cost)
+    made.close()
+    demo.close()
 
 
 def test_answers_that_are_in_the_cache_are_told_to_be_free(panel):

@@ -76,7 +76,8 @@ def test_models_are_compared_voted_on_and_the_spend_follows(desk):
         "image => image.checkVisibility() && image.alt !== before)",
         arg=before,
     )
-    chart.scroll_into_view_if_needed()
+    panel.get_by_role("button", name="Answer A is best").wait_for()  # nothing grows after it
+    panel.locator(".jp-CodeCell").nth(2).evaluate("cell => cell.scrollIntoView({block: 'start'})")
     page.wait_for_timeout(1500)
     panel.screenshot(path=PICTURES / "spend.png")
     assert page.problems == []

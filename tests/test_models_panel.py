@@ -465,6 +465,13 @@ def test_a_bound_of_the_demo_that_cannot_be_is_told_and_put_back(demo):
     assert engine.demo_tiers is None
 
 
+def test_what_a_tried_prompt_would_cost_in_the_demo_is_called_pretend(demo, monkeypatch):
+    monkeypatch.setenv("MMAI_DEMO", "1")
+    panel, _ = demo
+    panel._try.value = "What is the capital of France?"
+    assert "about a pretend $" in text_of(panel._route.value)
+
+
 def test_the_dial_turns_in_the_demo_too(demo):
     panel, engine = demo
     press(panel, "cheap")

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..amounts import format_usd
 from ..charts import format_seconds
 from ..engine import Engine
 from ..errors import MmaiError
@@ -16,6 +15,7 @@ from ..saving import Where, not_for, save_settings, unsaved
 from ..settings import ModelSpec, Settings, explain_settings
 from ..sources import short_path
 from .dial_control import DialControl, dial_words
+from .foresight import about_usd
 from .looks import AT_THE_EDGE, heading, message, named, table, text_table
 from .panel import Panel
 from .tiers_editor import TiersEditor
@@ -329,7 +329,8 @@ class ModelsPanel(Panel):
             self._route.value = message(str(error), "bad")
             return
         first = route.estimates[0]
-        cost = "price unknown" if first.cost_usd is None else f"about {format_usd(first.cost_usd)}"
+        usd = first.cost_usd
+        cost = "price unknown" if usd is None else about_usd(self._engine, [first.model], usd)
         score = f"{route.complexity.score:.2f} " if route.complexity else ""
         self._route.value = message(
             f"{score}→ {route.tier or 'no tier'} → {' → '.join(route.chain)} · {cost} · "
