@@ -296,6 +296,16 @@ def test_answers_that_are_in_the_cache_are_told_to_be_free(panel):
     assert "about $0.00 in all · 2 from the cache" in text_of(panel._cost)
 
 
+def test_a_model_under_another_name_is_counted_in(panel, engine):
+    engine.configure({"aliases": {"quick": "small"}})
+    other = ComparePanel(engine, "hi there", ("quick", "large"))
+    _ = other.widget
+    panel._ask_box.value = "hi there, all"
+    panel._ask_box.value = "hi there"
+    assert text_of(other._cost) == text_of(panel._cost) != ""
+    other.close()
+
+
 def test_a_model_without_a_price_is_told_before_it_is_asked(panel, engine):
     engine.configure({"models": {"large": {"input_price": None, "output_price": None}}})
     panel._ask_box.value = "Name three rivers."
@@ -379,6 +389,16 @@ def test_searching_keeps_what_was_chosen(panel):
     assert panel._picker.value == ("large",)
     panel._search.value = ""
     assert panel._picker.value == ("large",)
+
+
+def test_a_model_that_is_not_there_is_told_at_once_with_the_nearest(engine):
+    made = ComparePanel(engine, "", ("smal",))
+    _ = made.widget
+    assert "no model 'smal'; did you mean 'small'" in text_of(made._cost)
+    assert 'role="alert"' in made._cost.value
+    made._picker.value = ("small", "large")
+    assert made._cost.value == ""
+    made.close()
 
 
 def test_models_that_are_not_there_are_not_chosen(engine):

@@ -158,11 +158,16 @@ class ComparePanel(Panel):
     def _foresee(self) -> None:
         """What it would cost, while the prompt is typed and models are chosen."""
         prompt, words = self._ask_box.value, ""
-        if prompt.strip() and len(self._chosen) >= FEWEST:
-            try:
+        try:
+            settings = self._engine.settings_for_display
+            for name in self._chosen:
+                if name not in [tier.name for tier in settings.tiers]:
+                    settings.find(name)  # what is not there is told at once
+            if prompt.strip() and len(self._chosen) >= FEWEST:
                 words = cost_words(self._engine, prompt, self._chosen)
-            except MmaiError as error:
-                words = str(error)
+        except MmaiError as error:
+            self._cost.value = message(str(error), "bad")
+            return
         self._cost.value = message(words) if words else ""
 
     # -- running

@@ -41,7 +41,7 @@ def cost_words(engine: Engine, prompt: str, models: Sequence[str]) -> str:
     """
     first, *others = models
     asked = make_request(prompt, engine.settings, model=first, fallback=others, allow_secrets=True)
-    found = [one for one in engine.route(asked.request).estimates if one.model in models]
+    found = [one for one in engine.route(asked.request).estimates if one.place]
     paid = [one for one in found if not one.note.startswith("cached")]
     known = [one.cost_usd for one in paid if one.cost_usd is not None]
     about = about_usd(engine, models, sum(known))
