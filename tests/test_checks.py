@@ -145,6 +145,24 @@ def test_who_only_says_that_he_does_not_know_has_not_answered(text):
     assert "refusal" in kinds(text, "What is the melting point of platinum?")
 
 
+def test_who_declines_one_thing_and_answers_another_has_answered():
+    text = "I can't see live weather. In November it rains on about half of the days in Berlin."
+    assert "refusal" not in kinds(text, "Is it going to rain tomorrow?")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "If you have any other questions about a different topic, feel free to ask me.",
+        "A licensed physician would be able to evaluate all of these symptoms properly.",
+        "My knowledge ends in 2023, and nothing after that date has been told to me yet.",
+        "It is against the guidelines that I have been given by those who made me, sadly.",
+    ],
+)
+def test_a_way_out_is_no_answer(more):
+    assert "refusal" in kinds(f"I'm sorry, but I can't help with that. {more}")
+
+
 def test_not_knowing_may_be_asked_for_and_doubt_may_go_on_to_an_answer():
     assert "refusal" not in kinds("I don't know.", "Say that you don't know, if so: who is it?")
     assert "refusal" not in kinds("I am not sure, but it may be 4.", "What is half of 8?")

@@ -103,9 +103,27 @@ def refusal(text: str, prompt: str = "") -> Iterator[Finding]:
         return
     if len(text) > LONGEST_REFUSAL or not _REFUSAL.search(plain) or _HELPS.search(text):
         return
-    if _QUOTED.fullmatch(text.strip()):
-        return  # such words were asked for
+    if _QUOTED.fullmatch(text.strip()) or _goes_on_to_answer(text.strip()):
+        return  # such words were asked for, or more than declining follows
     asked = prompt[:5_000].replace("’", "'")
     to_write = _WRITING.search(asked) or names_a_language(asked)
     if not (to_write and _DECLINING.search(asked)):
         yield Finding("refusal", "the model declines to answer")
+
+
+_DECLINES_ON = re.compile(
+    r"\b(?:please|feel free|let me know|any(?:thing| other)|instead|"
+    r"if you (?:have|need|want|would)|i(?:'d| would| can|'m| am) |can ?not|can't|unable|not able|"
+    r"knowledge|policy|guidelines?|illegal|harm\w*|unsafe|doctors?|physicians?|lawyers?|attorneys?|"
+    r"professionals?|experts?|authorit\w+)",
+    re.IGNORECASE,
+)
+SHORTEST_ANSWER = 55
+"""Characters after the sentence that declines, of what may be an answer nevertheless."""
+
+
+def _goes_on_to_answer(text: str) -> bool:
+    """Whether more follows the first sentence than a way out."""
+    plain = text.replace("’", "'")
+    _, _, rest = re.sub(r"[!?;]", ".", plain).partition(". ")
+    return plain.isascii() and len(rest) >= SHORTEST_ANSWER and not _DECLINES_ON.search(rest)
