@@ -20,6 +20,11 @@ _GRID = (
     "grid-template-columns: repeat(auto-fit, minmax(min(100%, 19em), 1fr))"
 )
 """As wide as its place, whatever is in it: long lines scroll in their own card."""
+_ROOM = (
+    "<style>.mmai-compare .mmai-answer { padding-right: 0 } "
+    ".mmai-compare .mmai-answer pre, .mmai-compare .mmai-answer table { margin: 0.5em 0 }</style>"
+)
+"""JupyterLab's wide margins around code would leave a narrow card with half of its lines."""
 _CARD = (
     "border: 1px solid var(--jp-border-color2, #bdbdbd); border-radius: 4px; min-width: 0; "
     "padding: 0.5em 0.75em; overflow-x: auto; overflow-wrap: break-word; line-height: 1.4"
@@ -68,7 +73,7 @@ def side_by_side(cells: Sequence[Cell], format: str = "markdown", note: str = ""
     below = f'<div style="{_SOFT}">{inert_html(note)}</div>' if note else ""
     grid = "".join(one["text/html"] for one in shown)
     return {
-        "text/html": f'<div class="mmai-compare" style="{_GRID}">{grid}</div>{below}',
+        "text/html": f'<div class="mmai-compare" style="{_GRID}">{_ROOM}{grid}</div>{below}',
         "text/plain": "\n\n".join([*(one["text/plain"] for one in shown), *_some(note)]),
         "text/markdown": "\n\n".join(
             [*(one["text/markdown"] for one in shown), *_some(escape_markdown(note))]

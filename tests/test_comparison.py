@@ -19,7 +19,7 @@ from mmai_nb.engine import Engine
 from mmai_nb.errors import OptionError, ServerError, UnknownModelError
 from mmai_nb.ledger import Ledger
 from mmai_nb.records import Completion, Cost, Route, Usage
-from mmai_nb.side_by_side import Difference
+from mmai_nb.side_by_side import Cell, Difference, side_by_side
 from mmai_nb.verdicts import Verdict, win_rates
 
 ROUTE = Route(None, None, ("x",))
@@ -395,6 +395,13 @@ def test_the_frame_has_the_same_types_for_any_end():
 
 def test_equal_answers_are_told():
     assert "same as small" in compared(small="x", large="x")._repr_mimebundle_()["text/plain"]
+
+
+def test_code_has_the_whole_width_of_its_card_and_the_style_is_said_once():
+    cells = [Cell(name, "```\nx = 1\n```", "footer") for name in ("small", "large")]
+    html = side_by_side(cells)["text/html"]
+    assert html.count("<style>") == html.count(".mmai-answer pre") == 1
+    assert html.index("<style>") > html.index('class="mmai-compare"')  # it goes with its comparison
 
 
 def test_markup_in_an_answer_a_name_or_an_error_does_nothing():
