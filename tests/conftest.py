@@ -59,6 +59,8 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("MMAI_CONFIG", str(tmp_path / "no-config.toml"))
     monkeypatch.setenv("MMAI_DISCOVER", "no")  # what runs on the developer's machine is no fixture
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.chdir(tmp_path)
     ledger = sys.modules.get("mmai_nb.ledger")
     if ledger is not None:
