@@ -405,7 +405,8 @@ class TestCommands:
             ("nan/day", "the day budget must be an amount of USD"),
             ("5/day x/month", "the month budget must be an amount of USD"),
             ("/day", "the day budget must be an amount of USD"),
-            ("banana", "what may be spent"),
+            ("banana", "%ai budget takes no 'banana'"),
+            ("5/day please", "not 'please'"),
         ],
     )
     def test_a_wrong_budget_is_one_line_and_changes_nothing(self, play, words, said):

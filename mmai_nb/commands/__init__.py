@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..errors import MmaiError
-from ..values import shown, similar
 from . import (
     aliases,
     asking,
@@ -19,13 +17,14 @@ from . import (
     judging,
     prices,
     showing,
+    slips,
     spending,
     stats,
     stored,
     tuning,
     unlocking,
 )
-from .helping import TOPICS, help_page
+from .helping import TOPICS, USAGE, help_page
 from .page import Again, Command, Page, Planned
 from .registry import PATHS, EngineGetter, Subcommand
 
@@ -59,6 +58,14 @@ _BY_NAME: Mapping[str, Subcommand] = {
     n: sub for family in FAMILIES.values() for sub in family for n in (sub.name, *sub.names)
 }
 
+HELP = Subcommand(
+    "help",
+    USAGE,
+    lambda rest, engine: None,
+    complete=lambda before, engine: () if before else (*TOPICS, *_BY_NAME),
+)
+"""`%ai help`, which `command_for` runs itself: what it takes, for the Tab key and for slips."""
+
 
 def command_for(line: str, engine: EngineGetter, options: str) -> Command | None:
     """What the line asks for, or None when it is a question.
@@ -74,7 +81,16 @@ def command_for(line: str, engine: EngineGetter, options: str) -> Command | None
         topic = "" if rest == "help" else rest
         return lambda: help_page(topic, FAMILIES, options)
     found = _BY_NAME.get(head)
+    if found is not None and _asks_for_help(found, rest.split(), engine):
+        return lambda: help_page(head, FAMILIES, options)
     return None if found is None else found.parse(rest, engine)
+
+
+def _asks_for_help(found: Subcommand, words: Sequence[str], engine: EngineGetter) -> bool:
+    """Whether --help stands right behind a command, or behind one of its own words."""
+    if not words or words[-1] not in ("--help", "-h"):
+        return False
+    return len(words) == 1 or (len(words) == 2 and words[0] in found.complete((), engine))
 
 
 def words_after(words: Sequence[str], engine: EngineGetter) -> Iterable[str]:
@@ -86,28 +102,10 @@ def words_after(words: Sequence[str], engine: EngineGetter) -> Iterable[str]:
     if not words:
         return (*_BY_NAME, "help")
     if words[0] == "help":
-        return () if words[1:] else (*TOPICS, *_BY_NAME)
+        return HELP.complete(words[1:], engine)
     return _BY_NAME[words[0]].complete(words[1:], engine)
 
 
 def near_command(line: str, engine: EngineGetter) -> str:
     """What to say of a line that looks like a command with a slip in it; "" for a question."""
-    words = line.split()
-    if not words or len(words) > 2 or line.endswith("?"):
-        return ""
-    if words[0] in _BY_NAME:
-        return _near_word(_BY_NAME[words[0]], words[1:], engine)
-    near = similar(words[0], [*_BY_NAME, "help"], least=0.75)
-    return f"no command {shown(words[0])}; did you mean %ai {near[0]}?" if near else ""
-
-
-def _near_word(found: Subcommand, words: list[str], engine: EngineGetter) -> str:
-    """What to say of a subcommand whose words do not fit: the nearest right one, or its usage."""
-    try:
-        known = list(found.complete((), engine))
-    except MmaiError:
-        known = []
-    near = similar(words[0], known) if words else []
-    if not near or words[0] in known:
-        return found.usage
-    return f"no {shown(words[0])} in %ai {found.name}; did you mean %ai {found.name} {near[0]}?"
+    return slips.near_command(line, {**_BY_NAME, "help": HELP}, engine)

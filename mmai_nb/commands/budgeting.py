@@ -24,12 +24,21 @@ OFF = ("off", "none")
 _OURS = re.compile(r"[^/]*/[^/]*|[$+-]?[\d.,]+|off|none", re.IGNORECASE)
 """A word that is meant for us, right or wrong; anything else is part of a question."""
 
+_PLAIN = re.compile(rf"\S*\d/(?:{'|'.join(SCOPES)})")
+"""An amount as it should be: a sentence does not begin like that."""
+
 
 def _budget(rest: str, engine: EngineGetter) -> Command | None:
     words = rest.split()
     if not words:
         return lambda: _shown(engine())
-    if not all(_OURS.fullmatch(word) for word in words):
+    strange = [word for word in words if not _OURS.fullmatch(word)]
+    if len(strange) == 1 and len(words) == 2 and _PLAIN.fullmatch(words[0]):
+        raise OptionError(
+            f"%ai budget takes amounts such as 5/day or off/day, not {shown(strange[0])}; "
+            "%ai -- asks the line as it is"
+        )
+    if strange:
         return None
     return lambda: _set(engine(), words)
 

@@ -47,6 +47,8 @@ class Subcommand:
         help: what `%ai help NAME` adds to `usage`: plain sentences, with examples indented by four
             spaces; a test runs each example, so it must work in a fresh notebook.
         complete: which words may come next.
+        wrong_word: how a first word that is none of the command's is spoken of, with {} for it;
+            "" for what is said of all.
     """
 
     name: str
@@ -55,3 +57,4 @@ class Subcommand:
     names: tuple[str, ...] = ()
     help: str = ""
     complete: Complete = no_words
+    wrong_word: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,6 +32,10 @@ def _costs(rest: str, engine: EngineGetter) -> Command | None:
         return _export(rest.removeprefix("export"), engine)
     if words[:1] == ["--plot"]:
         return _plot(words[1:], engine)
+    if len(words) < 3 and words and re.fullmatch(r"-\d+", words[0]):
+        raise OptionError(
+            f"%ai costs N shows the last N attempts: N from 0 on, not {words[0][:20]}"
+        )
     number = words and words[0].isdecimal() and len(words[0]) <= 9
     rows = int(words.pop(0)) if number else None
     if len(words) > 1:
@@ -152,5 +157,6 @@ draws what was spent, by day and model: real money, or the demo's where there is
 Behind FILE may stand today, week, month, year or a number of days such as 30d, and --force where
 it may replace a file that is there.""",
         complete=_words,
+        wrong_word="no model and no tag in the ledger has {} in its name",
     ),
 )

@@ -155,6 +155,8 @@ def _stats(rest: str, engine: EngineGetter) -> Command | None:
     else:
         period = periods[0] if periods else "all"
     by = [word for word in words if word not in periods]
+    if len(by) > 1 and by[0] == "by":
+        del by[0]
     if len(periods) > 1 or not set(by) <= set(GROUPS):
         return None
     return lambda: Stats(engine(), by or ["model"], period)

@@ -15,7 +15,7 @@ from ..providers import LOCAL_SERVERS, known_providers
 from ..recording import fingerprint
 from ..redaction import find_secret, register_secret
 from ..settings import Settings
-from ..values import checked_variable, nearest
+from ..values import checked_variable, nearest, shown
 from .page import Command, Page
 from .registry import EngineGetter, Subcommand
 
@@ -25,6 +25,8 @@ MOST_SHOWN = 4
 SHORTEST_KEY = 12
 """Characters: a shorter word that begins like a key is a word."""
 
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+")
+
 
 def _key(rest: str, engine: EngineGetter) -> Command | None:
     words = rest.split()
@@ -32,6 +34,11 @@ def _key(rest: str, engine: EngineGetter) -> Command | None:
         for key in typed:
             register_secret(key)
         return _refuse
+    if len(words) == 2 and _VARIABLE.fullmatch(words[0]):
+        raise OptionError(
+            f"%ai key takes one variable or provider, not {shown(words[1])} behind it; "
+            "%ai -- asks the line as it is"
+        )
     return (lambda: _ask(engine(), *words)) if len(words) <= 1 else None
 
 
@@ -89,7 +96,7 @@ def _variable(settings: Settings, word: str) -> str:
         return known_providers()[word].key_variables[0]
     if word in LOCAL_SERVERS:
         raise OptionError(f"{LOCAL_SERVERS[word].title} needs no key on this machine")
-    if not re.fullmatch(r"[A-Z][A-Z0-9]*_[A-Z0-9_]+", word):
+    if not _VARIABLE.fullmatch(word):
         near = nearest(word, [*used, *known_providers(), *_all_variables()])
         raise OptionError(
             f"{word[:40]!r} is no provider and no variable such as OPENAI_API_KEY{near}"
