@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from . import cancel
-from .amounts import format_usd
+from .amounts import format_duration, format_usd
 from .answer import Answer
 from .columns import KINDS, ORDERS, Column, letters
 from .errors import OptionError
@@ -306,12 +306,17 @@ class Comparison:
         done = [c.answer for c in self.columns if c.answer is not None]
         if not done:
             return "no answer"
-        costs = [answer.cost_usd for answer in done]
-        known = [cost for cost in costs if cost is not None]
-        pretend = "demo: pretend " if any(answer.simulated for answer in done) else ""
-        cost = f"{pretend}{format_usd(sum(known))} in all" if known == costs else "cost unknown"
         count = f"{len(done)} of {len(self.columns)} answers"
-        return f"{count} · {cost} · {max(answer.duration_s for answer in done):.1f} s"
+        asked = [answer for answer in done if not answer.cache_hit]
+        if not asked:
+            return f"{count} · from the cache"
+        costs = [answer.cost_usd for answer in asked]
+        known = [cost for cost in costs if cost is not None]
+        pretend = "demo: pretend " if any(answer.simulated for answer in asked) else ""
+        cost = f"{pretend}{format_usd(sum(known))} in all" if known == costs else "cost unknown"
+        cached = [f"{len(done) - len(asked)} from the cache"] if len(asked) < len(done) else []
+        slowest = format_duration(max(answer.duration_s for answer in asked))
+        return " · ".join([count, cost, *cached, slowest])
 
     def _ipython_display_(self) -> None:
         """Nothing, once, if it was shown while it came; else where a vote can show it anew.
@@ -368,7 +373,8 @@ class Comparison:
             chips += {column.model: ["your choice"]}.get(self.verdict.winner, [])
         if column.answer is None or len(done) < 2:
             return tuple(chips)
-        if self.over and not self.hidden:
+        cached = any(c.answer.cache_hit for c in done if c.answer is not None)
+        if self.over and not self.hidden and not cached:  # else they were not asked alike
             for word, order in (("cheapest", "cost"), ("fastest", "duration")):
                 figures = [c.figure(order) for c in done]
                 best = None if None in figures else min(figures)

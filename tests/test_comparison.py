@@ -216,6 +216,34 @@ def test_blind_answers_are_shuffled(monkeypatch):
     assert [c.model for c in made.columns] != names
 
 
+def cached(model: str) -> Answer:
+    done = Completion(
+        "kept", model, Usage(3, 4), finish_reason="stop", cache_hit=True, cost=Cost(0, "user")
+    )
+    return Answer("kept", completion=done, route=ROUTE, call_id=f"id-{model}")
+
+
+def test_answers_from_the_cache_claim_no_time_and_no_money():
+    both = compared(small=lambda _: cached("small"), large=lambda _: cached("large"))
+    assert both.summary() == "2 of 2 answers · from the cache"
+
+
+def test_the_time_of_a_comparison_is_that_of_what_was_asked():
+    both = compared(small=lambda _: cached("small"), large=lambda _: answer("b", "large", 5, 2.0))
+    assert both.summary() == "2 of 2 answers · $0.000000005 in all · 1 from the cache · 2.0 s"
+
+
+def test_answers_that_were_not_asked_alike_have_no_badge_for_it():
+    plays = {"large": lambda _: answer("b", "large", 5, 2.0), "mid": lambda _: answer("c", "mid")}
+    asked = compared(**plays, small=lambda _: answer("a", "small", 1, 3.0))
+    kept = compared(**plays, small=lambda _: cached("small"))
+    assert {chip for column in asked.columns for chip in asked.cell(column).chips} == {
+        "cheapest",
+        "fastest",
+    }
+    assert [kept.cell(column).chips for column in kept.columns] == [(), (), ()]
+
+
 def test_hidden_answers_cannot_be_sorted_by_what_tells():
     both = compared(blind=True, small="one", large="two")
     with pytest.raises(OptionError, match="vote first"):
