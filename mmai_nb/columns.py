@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .answer import Answer
 
-__all__ = ["KINDS", "ORDERS", "Column", "letters"]
+__all__ = ["KINDS", "ORDERS", "Column", "letters", "without_names"]
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 
@@ -128,3 +129,32 @@ def letters(position: int) -> str:
     letters = "abcdefghijklmnopqrstuvwxyz"
     high, low = divmod(position, 26)
     return (letters[high - 1] if high else "") + letters[low]
+
+
+HIDDEN = "(name hidden)"
+SHORTEST_NAME = 3
+"""Letters of a name that is hidden in texts: a shorter one stands in many words of its own."""
+
+
+def without_names(text: str, names: Iterable[str], *, partial: bool = False) -> str:
+    """The text with the names, in any case, as HIDDEN; of a partial one, also a name's beginning.
+
+    Args:
+        text: what a model said.
+        names: what is hidden in it.
+        partial: whether more of it is to come.
+    """
+    long = sorted({n for n in names if len(n) >= SHORTEST_NAME}, key=len, reverse=True)
+    if not long:
+        return text
+    if partial:
+        end = max((_begun(text, name) for name in long), default=0)
+        text = text[: len(text) - end]
+    any_name = "|".join(map(re.escape, long))
+    return re.sub(rf"(?<!\w)(?:{any_name})(?!\w)", HIDDEN, text, flags=re.IGNORECASE)
+
+
+def _begun(text: str, name: str) -> int:
+    """How many letters of the name the text ends with."""
+    tail, name = text[-len(name) :].lower(), name.lower()
+    return next((n for n in range(len(tail), 0, -1) if name.startswith(tail[-n:])), 0)

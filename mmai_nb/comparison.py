@@ -8,14 +8,14 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from . import cancel
 from .amounts import format_duration, format_usd
 from .answer import Answer
-from .columns import KINDS, ORDERS, Column, letters
+from .columns import KINDS, ORDERS, Column, letters, without_names
 from .errors import OptionError
 from .outputs import can_replace, publisher
 from .pacing import DEAD_FRONT_END
@@ -54,6 +54,7 @@ class Comparison:
         format: how the answers are shown.
         blind: hides the names, and what gives them away, until a vote; columns are shuffled.
         keep: called with each Verdict, to keep it.
+        tells: what gives a model away in a text, hidden with the names; default: the names.
 
     Raises:
         OptionError: no model, one twice, or too many.
@@ -68,6 +69,7 @@ class Comparison:
         format: str = "markdown",
         blind: bool = False,
         keep: Callable[[Verdict], None] | None = None,
+        tells: Iterable[str] | None = None,
     ) -> None:
         names = _checked(models)
         if blind:
@@ -78,6 +80,7 @@ class Comparison:
         self.verdict: Verdict | None = None
         self.notes: tuple[str, ...] = ()
         self._ask, self._keep = ask, keep
+        self._tells = tuple(names if tells is None else tells)
         self._stop = threading.Event()
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._threads: list[threading.Thread] = []
@@ -185,6 +188,12 @@ class Comparison:
         """What a column is called: its model, or its letter while names are hidden."""
         return f"Answer {column.label.upper()}" if self.hidden else column.model
 
+    def text_of(self, column: Column) -> str:
+        """What has come of a column's answer, without the models' names while they are hidden."""
+        if not self.hidden:
+            return column.text
+        return without_names(column.text, self._tells, partial=not column.over)
+
     def sorted_by(self, order: str) -> Comparison:
         """The same comparison with its columns in another order, one of ORDERS.
 
@@ -215,7 +224,7 @@ class Comparison:
 
     def _row(self, column: Column) -> dict[str, Any]:
         row: dict[str, Any] = dict.fromkeys(KINDS)
-        row |= {"label": column.label, "model": self.name_of(column), "text": column.text}
+        row |= {"label": column.label, "model": self.name_of(column), "text": self.text_of(column)}
         row["state"], row["error"] = column.state, column.failure(hidden=self.hidden) or None
         if self.verdict is not None:
             won = "won" if self.verdict.winner == column.model else "lost"
@@ -362,7 +371,12 @@ class Comparison:
         if column.state == "stopped":
             wrong = "stopped: " + ("what came is above" if column.text else "nothing had come")
         return Cell(
-            self.name_of(column), column.text, footer, wrong, self._chips(column), not column.over
+            self.name_of(column),
+            self.text_of(column),
+            footer,
+            wrong,
+            self._chips(column),
+            not column.over,
         )
 
     def _chips(self, column: Column) -> tuple[str, ...]:
@@ -402,7 +416,7 @@ class Comparison:
             OptionError: there is no such answer.
         """
         return Difference(
-            *((self.name_of(c), c.text) for c in (self.column(first), self.column(second)))
+            *((self.name_of(c), self.text_of(c)) for c in map(self.column, (first, second)))
         )
 
 

@@ -32,6 +32,7 @@ from .keeping import (
     read_entry,
 )
 from .ledger import Ledger
+from .offline import place_of
 from .options import for_model, make_request
 from .planning import Known, Plan, likely_output, plan_of, same_tier
 from .pricing import context_window, price
@@ -181,8 +182,12 @@ class Engine(Resources):
         models = [simple(name) for name in ([models] if isinstance(models, str) else models)]
         first = make_request(prompt, self.settings, **options)
         asked = {name: for_model(first, name) for name in models}
+        tells: set[str] = set()
         for made in asked.values():
-            self._route(*self.in_force(made.request))  # what is wrong with it is told now
+            request, settings = self.in_force(made.request)
+            route = self._route(request, settings)  # what is wrong with it is told now
+            for name in route.chain:
+                tells |= _signs(settings.find(name))
         parse = parser_of(first.request, options.get("schema"))
         self.turn = None  # several answers: none of them is the last
 
@@ -201,6 +206,7 @@ class Engine(Resources):
             format=str(options.get("format") or self.settings.format),
             blind=blind,
             keep=keep,
+            tells=tells,
         )
 
     def is_resting(self, spec: ModelSpec) -> bool:
@@ -518,3 +524,9 @@ def _hold_text(walk: Walk, retract: Callable[[str], None] | None) -> None:
     checking.retract = retract
     if retract is None and run.on_text is not None:
         checking.held, run.on_text = run.on_text, None
+
+
+def _signs(spec: ModelSpec) -> set[str]:
+    """What tells in an answer's text that this model gave it: its name, its id, its place."""
+    place = place_of(spec.model) if spec.simulated else ""
+    return {spec.name, spec.model, spec.model.rpartition("/")[2], place}

@@ -29,7 +29,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from .demo.answers import MODELS, SECOND
+from .demo.answers import MODELS, SECOND, place_of
 from .demo.faults import Behaviour, read_behaviour
 from .keys import remember_key
 from .providers import tiers_of
@@ -42,6 +42,7 @@ __all__ = [
     "DemoServer",
     "demo_models",
     "demo_tiers",
+    "place_of",
     "serve_demo",
 ]
 

@@ -14,6 +14,7 @@ from support.waiting import soon
 from mmai_nb import comparison
 from mmai_nb.answer import Answer
 from mmai_nb.caching import AnswerCache
+from mmai_nb.columns import without_names
 from mmai_nb.comparison import ORDERS, Comparison
 from mmai_nb.engine import Engine
 from mmai_nb.errors import OptionError, ServerError, UnknownModelError
@@ -242,6 +243,30 @@ def test_answers_that_were_not_asked_alike_have_no_badge_for_it():
         "fastest",
     }
     assert [kept.cell(column).chips for column in kept.columns] == [(), (), ()]
+
+
+def test_a_blind_answer_that_says_its_name_says_it_after_the_vote():
+    both = compared(blind=True, small="I am Small.", large="`large`, not smaller.")
+    shown = str(both._repr_mimebundle_()) + both.frame().to_csv() + str(both.diff())
+    assert "I am (name hidden)." in shown
+    assert "`(name hidden)`, not smaller." in shown
+    both.vote("tie")
+    assert {column.text: both.text_of(column) for column in both.columns} == {
+        "I am Small.": "I am Small.",
+        "`large`, not smaller.": "`large`, not smaller.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [("by demo-lar", "by "), ("by demo-large", "by "), ("by demo-large,", "by (name hidden),")],
+)
+def test_no_part_of_a_name_is_seen_while_it_comes(text, seen):
+    assert without_names(text, ["demo-large"], partial=True) == seen
+
+
+def test_what_is_part_of_another_word_is_no_name():
+    assert without_names("o3 of the largest", ["o3", "large"]) == "o3 of the largest"
 
 
 def test_hidden_answers_cannot_be_sorted_by_what_tells():

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..markup import python_tree
 
-__all__ = ["DIRECTIVE", "MODELS", "SECOND", "STATEMENT", "make_answer"]
+__all__ = ["DIRECTIVE", "MODELS", "SECOND", "STATEMENT", "make_answer", "place_of"]
 
 STATEMENT = "Demo answer, not a language model"
 """Stands in the first line of each answer that is not JSON."""
@@ -97,12 +97,19 @@ def _short(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def place_of(model: str) -> str:
+    """What a demo's answer says of its model's place among the tiers; "" where it is none."""
+    if model not in MODELS:
+        return ""
+    place = "of another pretend provider" if model == SECOND else "the first model"
+    return f"{place} of the tier *{MODELS[model][0]}*"
+
+
 def _markdown(asked: str, data: Sequence[tuple[str, int]], *, model: str, tier: str) -> str:
     echo = _short(asked).replace("`", "'") or "nothing but an instruction to the demo"
     words = asked.split()
-    place = "of another pretend provider" if model == SECOND else "the first model"
     facts = [
-        ("answered by", f"`{model}`, {place} of the tier *{tier}*"),
+        ("answered by", f"`{model}`, {place_of(model)}"),
         ("words in the question", f"{len(words):,}"),
         *((f"data `{_short(name, 40)}`", f"{lines:,} lines") for name, lines in data),
     ]

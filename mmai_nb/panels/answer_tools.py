@@ -114,7 +114,7 @@ class AnswerTools:
         if self.copy.value:
             made.append(
                 self._w.Textarea(
-                    value=column.text,
+                    value=self._comparison.text_of(column),
                     **named("the answer as it was written"),
                     layout=self._w.Layout(width="auto", height="9em", margin=AT_THE_EDGE),
                 )
