@@ -91,6 +91,30 @@ def test_with_nothing_but_demo_calls_it_shows_those(engine):
     assert SpendPanel(engine).choice.kind == "Demo (pretend)"
 
 
+def test_it_says_what_the_demo_did_and_how_to_see_it(engine):
+    engine.ledger.record(row(1, status="error", nano=0))
+    engine.ledger.record(row(2, "demo-small", simulated=True))
+    engine.ledger.record(row(3, "demo-small", simulated=True))
+    panel = SpendPanel(engine)
+    _ = panel.widget
+    said = "2 simulated calls are not in these figures: choose Demo (pretend)"
+    bundle = panel._repr_mimebundle_()
+    assert said in bundle["text/plain"]
+    assert said in bundle["text/html"]
+    assert said in panel._aside.value
+    panel._boxes["kind"].value = "Demo (pretend)"
+    assert "1 real call is not in these figures: choose Real" in panel._aside.value
+    panel.close()
+
+
+def test_it_says_nothing_of_calls_that_there_are_not(engine):
+    engine.ledger.record(row(1))
+    panel = SpendPanel(engine)
+    assert "not in these figures" not in panel._repr_mimebundle_()["text/plain"]
+    assert panel._aside.value == ""
+    panel.close()
+
+
 def test_the_demos_money_is_called_pretend_where_its_sum_stands(panel):
     assert "pretend" not in panel._figures.value
     panel._boxes["kind"].value = "Demo (pretend)"

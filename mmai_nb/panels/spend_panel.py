@@ -71,9 +71,15 @@ class SpendPanel(Panel):
         found = self.report()
         head = heading(f"Spend, {self.choice.period.lower()}: {self.choice.kind.lower()} money")
         if found.empty:
-            return {"text/html": head + message(found.why_empty), "text/plain": found.why_empty}
-        parts = [head, big_figures(found.totals), picture(png(found.figure), found.alt)]
+            html = head + message(found.why_empty) + _noted(found.aside)
+            return {
+                "text/html": html,
+                "text/plain": "\n".join(filter(None, (found.why_empty, found.aside))),
+            }
+        parts = [head, big_figures(found.totals), _noted(found.aside)]
+        parts.append(picture(png(found.figure), found.alt))
         plain = [f"{name}: {value}" for name, value in found.totals]
+        plain += [found.aside] if found.aside else []
         rows = _rows(found.table)
         in_sight = ((short(row[0]), *row[1:IN_TEXT]) for row in rows)
         plain += ["", text_table((self.choice.by, *COLUMNS[: IN_TEXT - 1]), in_sight)]
@@ -90,7 +96,7 @@ class SpendPanel(Panel):
 
         self._boxes = self._choosers(w)
         self._figures, self._picture, self._table = w.HTML(), w.HTML(), w.HTML()
-        self._told = w.HTML()
+        self._told, self._aside = w.HTML(), w.HTML()
         self._folder = w.Text(
             value="spend",
             description="to file",
@@ -116,6 +122,7 @@ class SpendPanel(Panel):
                 w.HTML(heading("Spend")),
                 w.GridBox(list(self._boxes.values()), layout=_columns(w)),
                 self._figures,
+                self._aside,
                 self._picture,
                 self._table,
                 w.Box([self._folder, *buttons], layout=_wrapping(w)),
@@ -159,6 +166,7 @@ class SpendPanel(Panel):
         self.changed()
         with self._lock:
             found = self.report()
+            self._aside.value = _noted(found.aside)
             if found.empty:
                 self._figures.value = message(found.why_empty)
                 self._picture.value = self._table.value = ""
@@ -262,6 +270,10 @@ def _first_choice(engine: Engine) -> Choice:
     demo = replace(choice, kind="Demo (pretend)")
     real = len(engine.ledger.summary(None, **choice.filters))
     return demo if not real and len(engine.ledger.summary(None, **demo.filters)) else choice
+
+
+def _noted(aside: str) -> str:
+    return message(aside) if aside else ""
 
 
 def _with_all(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .. import charts
-from ..amounts import format_usd
+from ..amounts import counted, format_usd
 from ..budgets import limits_in_force
 from ..ledger import Ledger
 from ..records import NANO
@@ -97,7 +97,7 @@ class Choice:
 class Report:
     """Totals as (name, figure) pairs, a row per group, and the picture with its description.
 
-    `why_empty` says why there is nothing to show.
+    `why_empty` says why there is nothing to show, `aside` what the kind of money leaves out.
     """
 
     totals: tuple[tuple[str, str], ...]
@@ -105,6 +105,7 @@ class Report:
     figure: Figure
     alt: str
     why_empty: str = ""
+    aside: str = ""
 
     @property
     def empty(self) -> bool:
@@ -124,7 +125,20 @@ def report(
         figure = _figure(ledger, choice, table)
     shown = _totals(totals, pretend=KINDS[choice.kind] is True)
     empty = "" if shown else _why_empty(ledger, choice)
-    return Report(shown, table, figure, _alt(choice, shown, budgets), empty)
+    alt = _alt(choice, shown, budgets)
+    return Report(shown, table, figure, alt, empty, _aside(ledger, choice))
+
+
+def _aside(ledger: Ledger, choice: Choice) -> str:
+    """How many calls the other kind of money has in the same choice, and how to see them."""
+    other = next(kind for kind in KINDS if kind != choice.kind)
+    sums = ledger.summary(None, **replace(choice, kind=other).filters)
+    calls = int(sums["calls"].sum())
+    if not calls:
+        return ""
+    kind = "simulated" if KINDS[other] else "real"
+    left = f"{counted(calls, f'{kind} call')} {'is' if calls == 1 else 'are'} not in these figures"
+    return f'{left}: choose {other} under "money", or see %ai stats'
 
 
 def _why_empty(ledger: Ledger, choice: Choice) -> str:
