@@ -120,6 +120,7 @@ class Client:
             # what is not streamed begins when it is complete, and that may take minutes
             first=settings.first_token_timeout if stream else None,
             gap=settings.gap_timeout,
+            silence=request.silence,
         )
         body = make_body(request, spec.model, quirks, stream=stream)
         return Talk(request, spec, _peer(spec), body, quirks, deadlines, on_text)

@@ -438,7 +438,9 @@ class Engine(Resources):
         if isinstance(error, MmaiError):
             error.attempts, error.call_id = attempts, walk.recorder.call_id
         if isinstance(error, ChainExhaustedError):
-            error.args = (f"{error}; cost so far {format_usd(_cost_of(attempts))}",)
+            cost = _cost_of(attempts)
+            spent = "unknown" if cost is None else format_usd(cost)
+            error.args = (f"{error}; cost so far {spent}",)
         came = getattr(error, "partial", None)
         if isinstance(came, str):  # of a call that another thread had sent
             came = Completion(came, walk.route.chain[0], Usage(estimated=True))

@@ -215,12 +215,17 @@ class Run:
 
         return show
 
-    def time_for(self, on_text: OnText | None) -> float:
-        """Seconds one attempt may take; a silent one leaves half of them to the other models.
+    def timed(self, request: Request, on_text: OnText | None) -> Request:
+        """The request with the time of one attempt: a silent one leaves half to the other models.
 
-        What streams is held to its first token and its gaps instead.
+        What streams is silent until its first token, anything else until it is complete.
         """
-        return self.left / 2 if self.others and on_text is None else self.left
+        left = self.left
+        if not self.others:
+            return replace(request, timeout=left)
+        if on_text is None:
+            return replace(request, timeout=left / 2)
+        return replace(request, timeout=left, silence=left / 2)
 
     def wait_before_retry(self, error: MmaiError, failed: int, spec: ModelSpec) -> float | None:
         """Seconds to wait before the same model is asked again; None when it is not.
@@ -262,7 +267,7 @@ def ask_again(
                 raise TimedOutError(f"{spec.name}: no answer within {run.timeout:g} s")
             run.tell(f"asking {spec.name} …")
             try:
-                completion = call(replace(request, timeout=run.time_for(on_text)), spec, on_text)
+                completion = call(run.timed(request, on_text), spec, on_text)
             except BudgetExceededError as error:  # no attempt: nothing was sent
                 if last is not None:
                     error.add_note(f"before it, {type(last).__name__}: {last}")
@@ -346,8 +351,11 @@ def _exhausted(specs: Sequence[ModelSpec], run: Run) -> MmaiError:
         return _unaffordable(refused)
     reasons = "; ".join(f"{name}: {reason_of(e)}" for name, e in run.errors)
     tried = f"{len(run.errors)} of {len(specs)} models" if len(run.errors) < len(specs) else "all"
+    over = f" within {run.timeout:g} s" if run.left <= 0 else ""
+    hint = "; a longer --timeout helps" if over else ""
     error = ChainExhaustedError(
-        f"no model answered ({tried} tried): {reasons}"[:160], [e for _, e in run.errors]
+        f"no model answered{over} ({tried} tried{hint}): {reasons}"[:160],
+        [e for _, e in run.errors],
     )
     for budget in refused[:1]:
         error.add_note(str(budget))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .display import View
     from .engine import Engine
     from .keeping import Parse
-    from .records import Request
+    from .records import Attempt, Request
 
 __all__ = ["MmaiMagics", "register", "unregister"]
 
@@ -175,6 +175,7 @@ class MmaiMagics(ConfiguredMagics):
                 retract=view.rejected,
                 names=self.variables(),
             ),
+            verbose=options.verbose,
         )
         view.done(
             answer,
@@ -235,7 +236,7 @@ class MmaiMagics(ConfiguredMagics):
         self._shown = made
         return made
 
-    def _watched(self, view: View, ask: Any) -> Any:
+    def _watched(self, view: View, ask: Any, *, verbose: bool = False) -> Any:
         """The answer; if it ends early, what came stays on the screen and the error goes on."""
         from .errors import MmaiError
 
@@ -251,6 +252,8 @@ class MmaiMagics(ConfiguredMagics):
             raise
         except MmaiError as error:
             view.stopped("" if getattr(error, "partial", None) is None else "broke off here")
+            for row in error.attempts if verbose or self.feedback == "verbose" else ():
+                error.add_note(_told(row))
             raise
         except BaseException:
             view.stopped("")
@@ -328,22 +331,25 @@ def _command_on_a_cell(word: str | None) -> str:
 
 def _details(answer: Answer) -> str:
     """What `-v` adds: why this model, and every attempt."""
-    from .amounts import format_usd
-    from .records import NANO
-
     lines = [f"why: {reason}" for reason in answer.route.reasons]
     for found in answer.checks:
         why = f": {'; '.join(found.reasons)}" if found.reasons else ""
         verdict = "passed" if found.passed else "failed"
         verdict += f" beside {found.opinion.model}" if found.opinion is not None else ""
         lines.append(f"check: {found.completion.model} {verdict}, doubt {found.doubt:.2f}{why}")
-    for row in answer.attempts:
-        cost = format_usd(None if row.cost_nano is None else row.cost_nano / NANO)
-        took = "" if row.duration_s is None else f" {row.duration_s:.2f} s"
-        how = "cache" if row.cache_hit else row.status
-        error = f" {row.error_type}" if row.error_type else ""
-        lines.append(f"attempt {row.attempt}: {row.request_model} {how}{error}{took} {cost}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(_told, answer.attempts)])
+
+
+def _told(row: Attempt) -> str:
+    """One attempt on a line."""
+    from .amounts import format_usd
+    from .records import NANO
+
+    cost = format_usd(None if row.cost_nano is None else row.cost_nano / NANO)
+    took = "" if row.duration_s is None else f" {row.duration_s:.2f} s"
+    how = "cache" if row.cache_hit else row.status
+    error = f" {row.error_type}" if row.error_type else ""
+    return f"attempt {row.attempt}: {row.request_model} {how}{error}{took} {cost}"
 
 
 _QUESTION = re.compile(

@@ -132,9 +132,12 @@ class Purse:
             return request, None
         self._asked_at = row.ts
         begun = time.monotonic()
-        granted = self._reserved(row, need, spec, request.timeout)
-        timeout = request.timeout and max(request.timeout - (time.monotonic() - begun), 0.001)
-        return replace(_capped(request, granted.tokens), timeout=timeout), granted
+        granted = self._reserved(row, need, spec, request.silence or request.timeout)
+        waited = time.monotonic() - begun
+        timeout = request.timeout and max(request.timeout - waited, 0.001)
+        silence = request.silence and max(request.silence - waited, 0.001)
+        capped = _capped(request, granted.tokens)
+        return replace(capped, timeout=timeout, silence=silence), granted
 
     def _need(self, request: Request, spec: ModelSpec) -> Need | None:
         """What an attempt must have free; None where it costs nothing, or nothing limits it."""

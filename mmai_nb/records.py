@@ -67,6 +67,7 @@ class Request:
         cache: False neither reads nor writes the cache.
         refresh: True calls the model and overwrites the cached answer.
         timeout: seconds for the whole call, retries and waits included.
+        silence: seconds one attempt may take to its first token, while other models wait.
         max_cost: USD the whole call may cost, retries and fallbacks included.
         check: whether an answer that fails its check goes a tier up; None: as the tier says.
         tag: free word that lands in the ledger.
@@ -86,6 +87,7 @@ class Request:
     cache: bool = True
     refresh: bool = False
     timeout: float | None = None
+    silence: float | None = None
     max_cost: Decimal | None = None
     check: Check | None = None
     tag: str | None = None

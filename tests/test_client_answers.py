@@ -217,6 +217,21 @@ def test_no_first_token_in_a_stream(stub):
     assert 0.3 <= talk.seconds < IN_TIME
 
 
+def test_while_others_wait_a_stream_may_be_silent_only_so_long(stub):
+    talk = Talking(stub, True)
+    error = talk.fail(stream([events()[0], FOREVER]), silence=0.3)
+    assert (type(error), error.ambiguous, error.partial) == (TimedOutError, True, None)
+    assert "no first token within 0.3 s, and other models wait" in str(error)
+    assert 0.3 <= talk.seconds < IN_TIME
+    stub.wait_for_hang_up()
+
+
+def test_a_stream_that_spoke_in_time_has_all_of_its_time(stub):
+    talk = Talking(stub, True)
+    beats = [*events("a")[:2], 0.6, *events("b")[1:]]
+    assert talk.ask(stream(beats), silence=0.4).text == "ab"
+
+
 def test_a_role_is_no_first_token(stub):
     talk = Talking(stub, True, first_token_timeout=0.3)
     error = talk.fail(stream([events()[0], FOREVER]))

@@ -372,6 +372,19 @@ def test_an_escalation_to_a_server_that_is_down_keeps_the_answer(pair):
     assert engine.costs().status.tolist()[0] == "ok"
 
 
+def test_a_stream_that_never_begins_leaves_time_to_the_next_model(pair):
+    engine, server = pair
+    server.misbehave(only_model="demo-small", hang=True)
+    pieces: list[str] = []
+    answer = engine.ask("hi", model="one", fallback=["big"], timeout=3, on_text=pieces.append)
+    assert answer.model == "big"
+    assert "".join(pieces) == answer.text
+    assert [(row.status, row.error_type) for row in answer.attempts] == [
+        ("unknown", "TimedOutError"),
+        ("ok", None),
+    ]
+
+
 def test_threads_that_ask_for_the_same_pay_for_each_model_once(pair):
     engine, server = pair
     text = f'{SUM}\n[[demo: only_model=demo-small text="3 × 17 = 41" delay=0.2]]'

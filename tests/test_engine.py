@@ -717,6 +717,14 @@ def test_an_exhausted_chain_tells_the_cost_so_far(build):
         engine.ask("hi")
 
 
+def test_an_exhausted_chain_tells_that_its_cost_is_unknown(build):
+    slow = TimedOutError("no answer", retries=0)
+    slow.ambiguous = True
+    engine, _ = build(slow, ServerError("501", retries=0))
+    with pytest.raises(ChainExhaustedError, match=r"; cost so far unknown$"):
+        engine.ask("hi")
+
+
 def test_a_ledger_that_was_deleted_is_made_anew(build, tmp_path):
     engine, _ = build()
     engine.ask("one")

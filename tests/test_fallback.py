@@ -404,6 +404,39 @@ def test_a_silent_model_leaves_half_of_the_time_to_the_next(settings, clock):
     assert given == [50.0, 50.0]
 
 
+def test_a_silent_stream_leaves_half_of_the_time_to_the_next(settings, clock):
+    given = []
+
+    def call(request, spec, on_text):
+        given.append((request.silence, request.timeout))
+        error = TimedOutError("no first token")
+        error.ambiguous = True
+        clock.now += request.silence or request.timeout
+        raise error
+
+    run = make_run(settings, clock, timeout=100.0)
+    with pytest.raises(ChainExhaustedError):
+        ask_chain(
+            [settings.models[name] for name in "abc"],
+            lambda spec: ask_again(call, REQUEST, spec, run, lambda piece: None),
+            run,
+        )
+    assert given == [(50.0, 100.0), (25.0, 50.0), (None, 25.0)]
+
+
+def test_a_chain_that_ran_out_of_time_says_so_and_what_helps(settings, clock):
+    def call(request, spec, on_text):
+        clock.now += 4.0
+        raise TimedOutError("no answer", retries=0)
+
+    with pytest.raises(ChainExhaustedError) as caught:
+        chain(call, settings, make_run(settings, clock, timeout=4.0), "a", "b")
+    said = (
+        "no model answered within 4 s (1 of 2 models tried; a longer --timeout helps): a: TimedOut"
+    )
+    assert str(caught.value) == said
+
+
 def test_more_retries_than_usual_can_be_set(settings, clock):
     patient = Settings(models=dict(settings.models), retries=4)
     script = Script(*[ServerError("503")] * 4, "fine")

@@ -132,6 +132,13 @@ def test_verbose_shows_reasons_and_attempts(play):
     assert "attempt 2: large ok" in shown.text
 
 
+def test_verbose_shows_the_attempts_of_a_failure_too(play):
+    shown = play("%%ai -v\nhi", *[ServerError("501", retries=0)] * 2)
+    assert "attempt 1: small error ServerError" in shown.text
+    assert "attempt 2: large error ServerError" in shown.text
+    assert "attempt" not in play("%%ai\nhi", *[ServerError("501", retries=0)] * 2).text
+
+
 def test_no_stream_shows_the_same(play):
     shown = play("%%ai --no-stream\nhi", "fine")
     assert shown.text.count("fine") == 1

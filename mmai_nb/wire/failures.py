@@ -163,9 +163,9 @@ def _is_ollama(peer: Peer, said: str) -> bool:
 
 
 def overdue(peer: Peer, limit: str, seconds: float) -> CallError:
-    """A deadline has passed: connect, tls, first token, gap or total."""
+    """A deadline has passed: connect, tls, first token, silence, gap or total."""
     if limit == "connect":
-        what = f"no connection to {peer.host} within {seconds:g} s"
+        what = f"no connection to {peer.host} within {seconds:.3g} s"
         return make(TimedOutError, peer, what, hint="check base_url and network", retries=0)
     if limit == "tls":
         return _tls(peer, f"no TLS handshake within {seconds:g} s")
@@ -173,6 +173,10 @@ def overdue(peer: Peer, limit: str, seconds: float) -> CallError:
         "first token": (
             f"no first token within {seconds:g} s",
             "raise first_token_timeout to wait",
+        ),
+        "silence": (
+            f"no first token within {seconds:.3g} s, and other models wait",
+            "a longer timeout helps",
         ),
         "gap": (f"nothing more came for {seconds:g} s", "the answer may have been billed"),
         "total": (f"no complete answer within {seconds:.3g} s", "a longer timeout helps"),

@@ -10,6 +10,7 @@ This module imports nothing of openai, httpx or httpx2; it is given what it driv
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import socket
@@ -39,7 +40,7 @@ SLICE_SECONDS = 0.1
 """A wait is taken in slices: a signal that another thread receives does not wake this one."""
 
 Hooks = dict[str, list[Callable[[Any], None]]]
-Limit = Literal["connect", "tls", "first token", "gap", "total"]
+Limit = Literal["connect", "tls", "first token", "silence", "gap", "total"]
 Send = Callable[[Any], AbstractContextManager[Any]]
 
 
@@ -76,12 +77,14 @@ class Deadlines:
         connect: until there is a connection, host name and TLS included.
         first: from then until the first token; None where only `total` counts.
         gap: between two pieces, once the answer has begun.
+        silence: from the beginning to the first token, while other models wait for their turn.
     """
 
     total: float
     connect: float
     first: float | None
     gap: float
+    silence: float | None = None
     begun: bool = False
     """Whether a first token came; set by who reads the answer."""
     _started: float = field(default_factory=time.monotonic)
@@ -113,14 +116,17 @@ class Deadlines:
     def left(self) -> tuple[float, Overdue]:
         """Seconds that may still be waited, and what it means when they have passed."""
         total, now = self.total - self.spent, time.monotonic()
+        silence = math.inf if self.silence is None or self.begun else self.silence
         if not self._sent:
-            left = min(total, self.connect - (now - self._dialled))
-            return max(0.0, left), Overdue("connect", min(self.connect, self.total))
+            left = min(total, silence - self.spent, self.connect - (now - self._dialled))
+            return max(0.0, left), Overdue("connect", min(self.connect, silence, self.total))
         left, overdue = total, Overdue("total", self.total)
         if self.begun:
             left, overdue = self.gap - (now - self._heard), Overdue("gap", self.gap)
         elif self.first is not None:
             left, overdue = self.first - (now - self._sent), Overdue("first token", self.first)
+        if silence - self.spent < left:
+            left, overdue = silence - self.spent, Overdue("silence", silence)
         if total < left:
             left, overdue = total, Overdue("total", self.total)
         return max(0.0, left), overdue
