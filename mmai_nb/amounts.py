@@ -13,6 +13,7 @@ __all__ = [
     "format_bytes",
     "format_count",
     "format_duration",
+    "format_percent",
     "format_seconds",
     "format_usd",
 ]
@@ -52,6 +53,14 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def format_percent(share: float) -> str:
+    """A share for readers: `29 %`, `0.4 %`; "–" for NaN."""
+    if math.isnan(share):
+        return "–"
+    digits = 0 if share in (0, 1) or 0.01 <= share <= 0.99 else 1
+    return f"{100 * share:.{digits}f} %"
 
 
 def format_age(seconds: float) -> str:

@@ -73,12 +73,12 @@ def test_it_shows_answers_size_folder_age_hits_and_savings_by_model(ai):
     assert time.strftime("%Y-%m-%d") in line_of(page, "made")
     hits = line_of(page, "hits")
     for period in ("today", "30 days", "ever"):
-        assert f"{period} 40% of 5 calls" in hits
+        assert f"{period} 40 % of the answers in 5 calls" in hits
     saved = line_of(page, "saved")
     assert saved.count("$0.006") == 3
     assert 2 * paid[2].cost_usd == pytest.approx(0.006)
     assert line_of(page, "large").split()[:2] == ["large", "1"]
-    assert line_of(page, "large").split()[-2:] == ["67%", "$0.006"]
+    assert line_of(page, "large").split()[-3:] == ["67", "%", "$0.006"]
     assert line_of(page, "small").split()[1] == "2"
 
 
@@ -100,7 +100,7 @@ def test_the_demos_hits_are_kept_apart(ai):
         ai.engine.ask("What is 2 + 3?", model="demo-small")
     page = ai("cache")
     assert "ever no calls" in line_of(page, "hits")
-    assert "50% of 2 calls, a pretend $0.00" in line_of(page, "demo")
+    assert "50 % of the answers in 2 calls, a pretend $0.00" in line_of(page, "demo")
     assert "pretend" in line_of(page, "demo-small")
 
 
@@ -122,9 +122,12 @@ def test_each_period_counts_its_own(ai):
         ai.engine.ledger.record(row(n, days, **more))
     page = ai("cache")
     hits, saved = line_of(page, "hits"), line_of(page, "saved")
-    assert hits.endswith("today 100% of 1 call · 30 days 67% of 3 calls · ever 75% of 4 calls")
+    assert hits.endswith(
+        "today 100 % of the answers in 1 call · 30 days 67 % of the answers in 3 calls · "
+        "ever 75 % of the answers in 4 calls"
+    )
     assert saved.endswith("today $1.00 · 30 days $3.00 · ever $3.00")
-    assert line_of(page, "demo").endswith("100% of 1 call, a pretend $0.001 saved")
+    assert line_of(page, "demo").endswith("100 % of the answers in 1 call, a pretend $0.001 saved")
 
 
 def test_what_nobody_knows_the_price_of_is_not_called_nothing(ai):

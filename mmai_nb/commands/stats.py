@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from ..amounts import counted, format_usd
+from ..amounts import counted, format_percent, format_usd
 from ..engine import Engine
 from ..selection import is_period
 from ..sums import GROUPS
@@ -66,13 +66,13 @@ class Stats:
         if len(self.totals) > 1:
             shown["money"] = frame["simulated"].map({True: "pretend", False: "real"})
         shown["calls"] = frame["calls"].map("{:,}".format)
-        shown["cached"] = frame["cache_hit_rate"].map(_percent)
+        shown["cached"] = frame["cache_hit_rate"].map(format_percent)
         costs = zip(frame["cost_usd"], frame["unknown_cost"], strict=True)
         shown["cost"] = [_money([usd], more=bool(unknown)) for usd, unknown in costs]
-        shown["fell"] = frame["fallback_rate"].map(_percent)
+        shown["fell"] = frame["fallback_rate"].map(format_percent)
         if frame["escalation_rate"].gt(0).any():
-            shown["escalated"] = frame["escalation_rate"].map(_percent)
-        shown["failed"] = frame["error_rate"].map(_percent)
+            shown["escalated"] = frame["escalation_rate"].map(format_percent)
+        shown["failed"] = frame["error_rate"].map(format_percent)
         if frame["check_cost_usd"].gt(0).any():
             shown["checks"] = frame["check_cost_usd"].map(format_usd)
         shown["p50"] = frame["p50_s"].map(_seconds)
@@ -91,7 +91,9 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
     if row["simulated"]:
         yield "demo     its money is pretend"
     cached, per_call, unknown = row["cache_hit_rate"], row["cost_per_call_usd"], row["unknown_cost"]
-    share = "" if math.isnan(cached) else f", {_percent(cached)} of the answers from the cache"
+    share = (
+        "" if math.isnan(cached) else f", {format_percent(cached)} of the answers from the cache"
+    )
     yield f"calls    {row['calls']:,} ({period}){share}"
     each = "" if math.isnan(per_call) else f", {format_usd(per_call)} a call"
     more = f", and {counted(unknown, 'attempt')} of unknown price" if unknown else ""
@@ -101,11 +103,11 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
         _money([row["saved_by_routing_usd"] - row["check_cost_usd"]]),
     )
     yield f"saved    {by_cache} by the cache, {by_routing} by routing"
-    failed, fell = _percent(row["error_rate"]), _percent(row["fallback_rate"])
+    failed, fell = format_percent(row["error_rate"]), format_percent(row["fallback_rate"])
     attempts = counted(row["attempts"], "attempt")
     yield f"trouble  {failed} of {attempts} failed, {fell} of the calls fell back"
     if row["escalation_rate"] > 0 or row["check_cost_usd"] > 0:
-        up, cost = _percent(row["escalation_rate"]), _money([row["check_cost_usd"]])
+        up, cost = format_percent(row["escalation_rate"]), _money([row["check_cost_usd"]])
         words = f"answers that did not stand cost {cost} (taken off above)"
         yield f"checks   {up} of the calls were escalated; {words}"
     if not math.isnan(row["p50_s"]):
@@ -120,16 +122,6 @@ def _words(period: str) -> str:
     if period.endswith("d"):
         return f"the last {period[:-1]} days"
     return {"all": "all time", "today": "today"}.get(period, f"this {period}")
-
-
-def _percent(share: float) -> str:
-    if math.isnan(share):
-        return "–"
-    return (
-        f"{100 * share:.0f} %"
-        if share in (0, 1) or 0.01 <= share <= 0.99
-        else f"{100 * share:.1f} %"
-    )
 
 
 def _seconds(seconds: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..amounts import counted, format_bytes, format_usd
+from ..amounts import counted, format_bytes, format_percent, format_usd
 from ..engine import Engine
 from ..errors import OptionError
 from ..shelf import (
@@ -216,8 +216,11 @@ _NOTHING = Use(0, None, 0.0, False)
 
 
 def _rate(use: Use) -> str:
-    rate = "no answers" if use.rate is None else f"{use.rate:.0%}"
-    return f"{rate} of {counted(use.calls, 'call')}" if use.calls else "no calls"
+    """The share of the answers that came from the cache, as `%ai stats` has it."""
+    if not use.calls:
+        return "no calls"
+    rate = "no answers" if use.rate is None else f"{format_percent(use.rate)} of the answers"
+    return f"{rate} in {counted(use.calls, 'call')}"
 
 
 def _saved(use: Use) -> str:
@@ -234,7 +237,7 @@ def _table(kept: Kept) -> list[str]:
     for name in names[:MOST_ROWS]:
         count, size = kept.models.get(name, (0, 0))
         use = uses.get(name, _NOTHING)
-        hits = "" if use.rate is None else f"{use.rate:.0%}"
+        hits = "" if use.rate is None else format_percent(use.rate)
         saved = f"pretend {_saved(use)}" if use.simulated else _saved(use)
         rows.append((name, f"{count:,}", format_bytes(size), hits, saved))
     wide = [max(len(row[column]) for row in rows) for column in range(4)]
