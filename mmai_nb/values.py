@@ -243,6 +243,9 @@ def unknown_key(path: tuple[str | int, ...], known: Iterable[str]) -> str:
     key = str(path[-1])
     if key.lower() in _KEY_WORDS:
         return f"{dotted(path)}: keys do not belong here: name their variable in api_key_env"
+    if path[0] == "models" and key == "price":
+        take = "take input_price and output_price, in USD per million tokens"
+        return f"unknown key {shown(dotted(path))}: {take}"
     if path == ("check",):
         return "unknown key 'check': it is set for each tier, as tiers.NAME.check"
     words = list(known)

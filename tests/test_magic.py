@@ -667,7 +667,7 @@ def test_the_demos_tiers_are_read_as_they_are_set(tmp_path):
         assert "tiers.simple.check = False   (the demo's" in play(read).text
         play("%ai config tiers.simple.check agree")
         assert "tiers.simple.check = agree" in play(read).text
-        assert "did you mean 'tiers.simple.check'" in play("%ai config tiers.simple.chekc").text
+        assert "did you mean 'check'" in play("%ai config tiers.simple.chekc").text
         assert "tiers." not in play("%ai config").text
 
 

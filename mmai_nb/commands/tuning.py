@@ -16,6 +16,7 @@ from ..sources import short_path
 from ..specs import kind_at
 from ..values import nearest, shown, similar
 from .dialing import TURNS, dial_page
+from .naming import refuse_stranger
 from .page import Command, Page
 from .prices import price_change, price_page
 from .registry import EngineGetter, Subcommand
@@ -100,6 +101,7 @@ def _explained(engine: Engine, key: str = "") -> Any:
     refuse_check(engine, key)
     known |= _of_the_demo(engine)
     if key not in known:
+        refuse_stranger(engine, key)
         raise OptionError(
             f"no setting {shown(key)}{nearest(key, known)}; %ai config shows them all"
         )
@@ -148,6 +150,8 @@ def _of_the_demo(engine: Engine) -> dict[str, tuple[Any, str]]:
 
 def _set(engine: Engine, key: str, value: str) -> Page:
     refuse_check(engine, key)
+    if not isinstance(_parsed(value), dict):
+        refuse_stranger(engine, key)
     changes = price_change(key, value)
     engine.configure({key: _parsed(value)} if changes is None else changes)
     if changes is not None:
