@@ -13,6 +13,7 @@ import pytest
 
 from mmai_nb import charts
 from mmai_nb.charts import grouping, lettering, paper
+from mmai_nb.errors import OptionError
 from mmai_nb.ledger import Ledger
 from mmai_nb.records import NANO, Attempt
 
@@ -75,6 +76,63 @@ ALL = {
 @pytest.mark.parametrize("chart", ALL.values(), ids=ALL)
 def test_an_empty_ledger_is_told_kindly(chart, ledger):
     assert charts.EMPTY in words(chart(ledger.frame()))
+
+
+def burnt(frame):
+    return charts.burn_down(frame, 5.0, START, START + timedelta(days=31))
+
+
+GIVEN = {"rows": lambda ledger: ledger.frame(), "sums": lambda ledger: ledger.summary("tier")}
+GIVEN |= {"days": lambda ledger: ledger.summary("day"), "list": lambda _: [1, 2]}
+GIVEN["texts"] = lambda ledger: ledger.frame().astype({"ts": "string"})
+
+
+@pytest.mark.parametrize(
+    ("chart", "given", "source"),
+    [
+        (charts.spend_over_time, "days", "ai.costs()"),
+        (charts.spend_over_time, "sums", "ai.costs()"),
+        (charts.spend_over_time, "list", "ai.costs()"),
+        (charts.spend_over_time, "texts", "ai.costs()"),
+        (charts.savings, "days", "ai.costs()"),
+        (charts.savings, "texts", "ai.costs()"),
+        (burnt, "sums", "ai.costs()"),
+        (burnt, "list", "ai.costs()"),
+        (charts.cost_by, "sums", "ai.summary('model')"),
+        (charts.cost_by, "list", "ai.summary('model')"),
+        (charts.tokens_by, "days", "ai.summary('model')"),
+        (charts.latency, "sums", "ai.summary('model')"),
+        (charts.rates, "rows", "ai.summary('model')"),
+        (charts.rates, "sums", "ai.summary('model')"),
+        (charts.rates, "list", "ai.summary('model')"),
+    ],
+)
+def test_of_another_frame_one_line_says_which_is_taken(chart, given, source, ledger):
+    frame_of(ledger, attempt(1))
+    with pytest.raises(OptionError) as raised:
+        chart(GIVEN[given](ledger))
+    assert source in str(raised.value)
+    assert len(str(raised.value)) <= 200
+
+
+@pytest.mark.parametrize("by", ["modle", ["model", "tier"], None])
+@pytest.mark.parametrize("name", [name for name in ALL if name != "savings"])
+def test_a_group_that_is_not_there_is_told_in_one_line(name, by, ledger):
+    with pytest.raises(OptionError, match="this frame has no column"):
+        ALL[name](frame_of(ledger, attempt(1)), by=by)
+
+
+@pytest.mark.parametrize("chart", [charts.spend_over_time, charts.savings])
+def test_a_step_that_is_none_is_told_in_one_line(chart, ledger):
+    with pytest.raises(OptionError, match="no step 'week': take hour, day, month"):
+        chart(frame_of(ledger, attempt(1)), step="week")
+
+
+def test_a_frame_may_have_its_groups_as_its_index(ledger):
+    frame_of(ledger, attempt(1))
+    sums = ledger.summary("model").set_index("model")
+    assert "small" in words(charts.rates(sums))
+    assert "small" in words(charts.cost_by(sums))
 
 
 @pytest.mark.parametrize("chart", ALL.values(), ids=ALL)

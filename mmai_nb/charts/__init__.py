@@ -5,8 +5,8 @@ state. Frames are those of `mmai_nb.costs()` (a row per attempt) or of `Ledger.s
 period and group); `Ledger.latencies` for latency. Names are shown to the letter: no `$` or `_` in
 them is a formula. Colours are Okabe and Ito's (jfly.uni-koeln.de/color), which all can tell apart.
 
-One room of four files: figures (the charts), grouping (rows summed as they are drawn), paper
-(sheet, colours, axes), lettering (names and marks).
+One room of five files: figures (the charts), taking (the frames they take), grouping (rows summed
+as they are drawn), paper (sheet, colours, axes), lettering (names and marks).
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from .paper import (
     sheet,
     time_axis,
 )
+from .taking import ATTEMPTS, TIMES, check_frame, check_step, group_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,7 +50,12 @@ def spend_over_time(frame: DataFrame, by: str = "model", step: str = "day") -> F
         frame: of `costs()` or `Ledger.series`.
         by: the group: model, provider, tier, notebook or tag.
         step: hour, day or month; for a frame of attempts. A series has its own.
+
+    Raises:
+        OptionError: the frame is another one, or there is no such group or step.
     """
+    frame = check_frame("spend_over_time", frame, ATTEMPTS, TIMES, ("cost_usd",), group_of(by))
+    check_step(step)
     figure, axes = sheet("Spend over time")
     table = by_period(frame, by, step, "cost_usd")
     if not len(table.columns) or not len(table):
@@ -79,7 +85,16 @@ def spend_over_time(frame: DataFrame, by: str = "model", step: str = "day") -> F
 
 
 def cost_by(frame: DataFrame, by: str = "model") -> Figure:
-    """Cost in USD by group, the dearest on top, each with its figure."""
+    """Cost in USD by group, the dearest on top, each with its figure.
+
+    Args:
+        frame: of `summary(by)` or `costs()`.
+        by: the group.
+
+    Raises:
+        OptionError: the frame is another one.
+    """
+    frame = check_frame("cost_by", frame, _sums(by), group_of(by), ("cost_usd",))
     figure, axes = sheet(f"Cost by {by}")
     sums = sums_by(frame, by, ("cost_usd",))
     if not len(sums):
@@ -98,7 +113,17 @@ def cost_by(frame: DataFrame, by: str = "model") -> Figure:
 
 
 def tokens_by(frame: DataFrame, by: str = "model") -> Figure:
-    """Tokens in and out by group."""
+    """Tokens in and out by group.
+
+    Args:
+        frame: of `summary(by)` or `costs()`.
+        by: the group.
+
+    Raises:
+        OptionError: the frame is another one.
+    """
+    needs = (group_of(by), ("input_tokens",), ("output_tokens",))
+    frame = check_frame("tokens_by", frame, _sums(by), *needs)
     figure, axes = sheet(f"Tokens by {by}")
     sums = sums_by(frame, by, ("input_tokens", "output_tokens"))
     if not len(sums):
@@ -126,7 +151,12 @@ def savings(frame: DataFrame, step: str = "day") -> Figure:
 
     Routing's part is less what checks cost, and needs a frame of `Ledger.series`: rows of attempts
     do not hold it.
+
+    Raises:
+        OptionError: the frame is another one, or there is no such step.
     """
+    frame = check_frame("savings", frame, ATTEMPTS, TIMES, ("saved_usd", "saved_by_cache_usd"))
+    check_step(step)
     figure, axes = sheet("Saved")
     if "check_cost_usd" in frame.columns:
         net = frame["saved_by_routing_usd"] - frame["check_cost_usd"]
@@ -168,9 +198,14 @@ def latency(frame: DataFrame, by: str = "model") -> Figure:
     """Seconds by group: the median as a dot, up to the 95th percentile as a line.
 
     Args:
-        frame: of `Ledger.latencies`: columns `by`, p50_s, p95_s; or of `costs()`.
+        frame: of `summary(by)`: columns `by`, p50_s, p95_s; or of `costs()`.
         by: the group.
+
+    Raises:
+        OptionError: the frame is another one.
     """
+    needs = (group_of(by), ("p50_s", "duration_s"), ("p95_s", "cache_hit"))
+    frame = check_frame("latency", frame, _sums(by), *needs)
     figure, axes = sheet(f"Latency by {by}")
     table = percentiles(frame, by)
     if not len(table):
@@ -194,7 +229,12 @@ def rates(frame: DataFrame, by: str = "model") -> Figure:
     Args:
         frame: of `summary(by)`: columns `by`, cache_hit_rate, fallback_rate, error_rate.
         by: the group.
+
+    Raises:
+        OptionError: the frame is another one.
     """
+    needs = ((by,), ("cache_hit_rate",), ("fallback_rate",), ("error_rate",))
+    frame = check_frame("rates", frame, f"a row per group, as ai.summary({by!r}) gives", *needs)
     figure, axes = sheet(f"Rates by {by}")
     table = first_rows(frame.set_index(by) if by in frame.columns else frame, MOST_BARS)
     shown = (
@@ -232,7 +272,11 @@ def burn_down(
         start: of the period, aware of its time zone.
         end: of the period.
         now: default: the present.
+
+    Raises:
+        OptionError: the frame is another one.
     """
+    frame = check_frame("burn_down", frame, ATTEMPTS, TIMES, ("cost_usd",))
     figure, axes = sheet(f"Budget: {format_usd(limit_usd)}")
     now = min(now or datetime.now(start.tzinfo), end)
     spent = [(when, cost) for when, cost in spent_so_far(frame, start) if when <= now]
@@ -259,3 +303,7 @@ def burn_down(
     axes.set_xlabel(words, fontsize=9, color=INK, parse_math=False)
     legend(figure, axes)
     return figure
+
+
+def _sums(by: str) -> str:
+    return f"a frame such as ai.summary({by!r}) or ai.costs()"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .paper import MOST_GROUPS
+from .taking import group_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -55,11 +56,8 @@ def _zone() -> Any:
     return datetime.now().astimezone().tzinfo
 
 
-_COLUMN = {"model": "request_model"}
-
-
 def _group(frame: DataFrame, by: str) -> Series[Any]:
-    name = by if by in frame.columns else _COLUMN.get(by, by)
+    name = next(name for name in group_of(by) if name in frame.columns)
     return frame[name].astype("string").fillna("none")
 
 
