@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -17,6 +13,7 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from support.interrupting import interrupted, is_asked
 from support.waiting import soon
 
 pytestmark = [
@@ -181,35 +178,12 @@ def execute(client: BlockingKernelClient, code: str) -> tuple[str, str]:
     return "\n".join(shown), reply["content"]["status"]
 
 
-def is_asked(folder: Path, model: str) -> bool:
-    """Whether a request to the model is on its way, by the ledger."""
-    place = (folder / "data" / "ledger.sqlite3").as_uri()
-    query = "SELECT COUNT(*) FROM attempt WHERE status = 'unknown' AND request_model = ?"
-    with closing(sqlite3.connect(f"{place}?mode=ro", uri=True)) as db:
-        return bool(db.execute(query, (model,)).fetchone()[0])
-
-
 def wait_for_text(client: Any, words: str) -> None:
     """Read on until an output shows the words."""
     shown = ""
     while words not in shown:
         content = client.get_iopub_msg(timeout=60)["content"]
         shown = content.get("data", {}).get("text/plain", "")
-
-
-def interrupted(manager: Any, client: Any, code: str, ready: Callable[[], object]) -> float:
-    """Seconds from the interrupt to the prompt, for a cell that is stopped when it is `ready`."""
-    message = client.execute(code)
-    ready()
-    time.sleep(0.2)
-    begin = time.monotonic()
-    manager.interrupt_kernel()
-    while True:
-        reply = client.get_shell_msg(timeout=30)
-        if reply["parent_header"].get("msg_id") == message:
-            assert reply["content"]["status"] == "error"
-            assert reply["content"]["ename"] == "KeyboardInterrupt"
-            return time.monotonic() - begin
 
 
 AT_ONCE = 5.0
