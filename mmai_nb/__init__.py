@@ -18,7 +18,7 @@ The plan of the house. A module imports only from floors below its own; a test h
     1  tables sums selection answer interpolation schemas tokens flights questions budgets keys
     1  discovery call_log opening word_index exporting signals dial store
     0  cancel verdicts errors records markup redaction files schema frames values providers
-    0  amounts sources drafts envfile vaults words vocabulary pacing fitted outputs
+    0  amounts cautions sources drafts envfile vaults words vocabulary pacing fitted outputs
 
 The walk of one `%%ai` cell: magic parses the line, interpolation puts variables in as data →
 `Engine.answer` → routing chooses a chain of models → the cache is asked for each of them → else
@@ -149,16 +149,20 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """`%load_ext mmai_nb`: register `%%ai` and `%ai`, and what completes them."""
+    from .cautions import show_plainly
     from .completion import add_matcher
     from .magic import register
 
+    show_plainly()
     add_matcher(shell, register(shell))
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """`%unload_ext mmai_nb`: take them out again."""
+    from .cautions import restore
     from .completion import remove_matcher
     from .magic import unregister
 
+    restore()
     unregister(shell)
     remove_matcher(shell)

@@ -225,8 +225,9 @@ def _cache(engine: Resources) -> Iterator[Finding]:
         yield Finding("cache", str(error), wrong=True)
         return
     if cache.folder is None or not cache.keeps:
-        text = "no folder for it can be used: each answer is paid for; set cache.folder to another"
-        yield Finding("cache", text, wrong=True)
+        name = short_path(engine.settings.cache.directory or Path())
+        text = f"{name} cannot be used: each answer is paid for; set cache.folder to another"
+        yield Finding("cache", one_line(text), wrong=True)
         return
     count, size = cache.size()
     most = "" if cache.max_bytes is None else f" of {format_bytes(cache.max_bytes)}"

@@ -250,6 +250,7 @@ def test_a_cache_that_is_off_or_nowhere_is_told(build):
     engine._cache = AnswerCache(None)
     (wrong,) = found(engine, "cache")
     assert (wrong.wrong, "set cache.folder" in wrong.text) == (True, True)
+    assert Path(str(engine.settings.cache.directory)).name in wrong.text
 
 
 def test_a_cache_that_a_full_disk_refuses_is_found(build, monkeypatch):
