@@ -271,7 +271,7 @@ def _table(one: Figures) -> list[str]:
     loss = _falls(one.loss_before - one.loss_after, one.loss_error)
     lines = [
         f"on votes it was not fitted on   {'before':>8} {'after':>8}",
-        _row("sent to the right tier", one.right_before, one.right_after, f"of {one.votes}"),
+        _row("sent to the right tier", one.right_before, one.right_after, _righted(one)),
         _row("surprise (log-loss)", one.loss_before, one.loss_after, loss),
     ]
     if one.ranks_before is not None and one.ranks_after is not None:
@@ -280,6 +280,15 @@ def _table(one: Figures) -> list[str]:
             _row("ranks by what a dearer one gains", one.ranks_before, one.ranks_after, of)
         )
     return lines
+
+
+def _righted(one: Figures) -> str:
+    """Of how many votes; where fewer of them go to the right tier, whether that is clear."""
+    by = one.right_before - one.right_after
+    if by <= 0:
+        return f"of {one.votes}"
+    unclear = "" if one.sends_wrong else ": no clear loss"
+    return f"of {one.votes}; {_falls(by, one.right_error)}{unclear}"
 
 
 def _falls(by: float, error: float) -> str:

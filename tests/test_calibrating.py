@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import mmai_nb as ai
 from mmai_nb import engine as engines
 from mmai_nb.caching import AnswerCache
 from mmai_nb.calibrating import ACTIONS, Report
-from mmai_nb.calibration import Calibration
+from mmai_nb.calibration import Calibration, Figures
 from mmai_nb.engine import Engine
 from mmai_nb.errors import ConfigError, OptionError
 from mmai_nb.ledger import Ledger
@@ -290,6 +291,25 @@ class TestReport:
         assert any("simple is good enough more often than the score said" in x for x in lines)
         assert all(len(line) <= 100 for line in lines)
         assert repr(report) in report._repr_mimebundle_()["text/plain"]
+
+    @pytest.mark.parametrize(
+        ("after", "error", "ends"),
+        [
+            (16 / 27, 0.037, "0.63     0.59   of 27; falls by 0.037 ± 0.037: no clear loss"),
+            (10 / 27, 0.101, "0.63     0.37   of 27; falls by 0.259 ± 0.101"),
+            (17 / 27, 0.0, "0.63     0.63   of 27"),
+            (20 / 27, 0.08, "0.63     0.74   of 27"),
+        ],
+    )
+    def test_where_fewer_go_to_the_right_tier_its_error_tells_whether_that_is_clear(
+        self, engine, after, error, ends
+    ):
+        figures = Figures(27, 17 / 27, after, error, 0.7, 0.6, 0.02)
+        learned = engine.learned(engine.settings)
+        learned.save(Calibration({"bias": 0.3}, {}, votes=30, figures=figures))
+        lines = repr(ai.calibrate("show")).splitlines()
+        assert next(x for x in lines if x.startswith("sent to the right tier")).endswith(ends)
+        assert figures.sends_wrong == (ends.endswith("0.101"))
 
     def test_its_figures_are_a_frame_too(self, engine):
         empty = ai.calibrate("show").frame()
