@@ -30,6 +30,7 @@ from .values import nearest, simple
 
 __all__ = [
     "AS_THE_TIERS_SAY",
+    "CALIBRATED",
     "ENOUGH",
     "NEVER",
     "PREFERENCES",
@@ -73,6 +74,9 @@ PUBLIC = "public exam questions"
 
 AS_THE_TIERS_SAY = "as the tiers say"
 """The dial where it is not set."""
+
+CALIBRATED = "no dial (calibrated)"
+"""The same where a calibration has put other bounds in place of the tiers' own."""
 
 FINEST = 1_000
 """Bounds are rounded up to so many parts of 1, to be told as they are."""
@@ -121,7 +125,12 @@ class Dial:
             return f"Every prompt goes to {strongest}."
         if self.share is not None:
             limit = limit_of(self.prefer or 0.0).capitalize()
-            return f"{limit} of prompts go to {strongest}{_DIRECTIONS.get(str(self.prefer), '')}."
+            direction = _DIRECTIONS.get(str(self.prefer), "")
+            if self.mixed:  # the user's own may be easier than what the bounds were made for
+                own_share = wholes(self.expected)[-1]
+                limit = f"{limit} of prompts may go to {strongest}, and {own_share} of your last"
+                return f"{limit} ones would{direction}."
+            return f"{limit} of prompts go to {strongest}{direction}."
         if self.bounds == tuple(own):
             return "The tiers' own bounds hold."
         return "The bounds that your votes call for hold: %ai calibrate show."

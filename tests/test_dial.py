@@ -258,6 +258,17 @@ def test_the_limit_is_a_sentence(prefer, count, says):
     assert turned(prefer, EVEN, own_bounds(count), "here").limit_said("top", ()) == says
 
 
+def test_what_is_asked_for_and_what_ones_own_prompts_come_to_stand_in_one_sentence():
+    easy = [at / 100 for at in range(30)] + [0.9] * 2
+    dial = turned("quality", easy, own_bounds(2), "here", public_scores())
+    last = f"{wholes(dial.expected)[-1]} of your last ones would"
+    assert dial.expected[-1] < 0.1
+    assert dial.limit_said("top", ()) == (
+        f"About 50 % of prompts may go to top, and {last}; "
+        "none to a cheaper tier than without the dial."
+    )
+
+
 def test_the_shares_are_told_by_tier():
     said = turned("balanced", EVEN, THIRDS, "here").shares_said(["low", "mid", "top"])
     assert said == "low up to 0.534 (53 %) · mid up to 0.8 (27 %) · top (20 %)"

@@ -13,6 +13,7 @@ from support.scripted import URL, Scripted, settings_of
 import mmai_nb
 from mmai_nb import tokens
 from mmai_nb.caching import AnswerCache
+from mmai_nb.calibration import Calibration
 from mmai_nb.engine import Engine
 from mmai_nb.errors import PromptError, ServerError
 from mmai_nb.ledger import Ledger
@@ -339,6 +340,15 @@ def test_the_shares_of_each_turn_add_up_to_100(play):
     shown = str(play("%ai config prefer cheap").value)
     rows = [re.findall(r"(\d+) %", line.split("  ", 2)[2]) for line in shown.splitlines()[6:]]
     assert [sum(map(int, row)) for row in rows] == [100] * 4
+
+
+def test_the_row_without_the_dial_is_the_tiers_own_or_the_calibrations(play):
+    assert "  as the tiers say  0.5" in str(play("%ai config prefer").value)
+    made = Calibration({}, {}, (0.1, 1.0), ("simple", "complex"), (0.5, 1.0), votes=30)
+    play.engine.learned(play.engine.settings).save(made)
+    shown = str(play("%ai config prefer").value)
+    assert "  no dial (calibrated)  0.1" in shown
+    assert "as the tiers say" not in shown
 
 
 def test_help_on_the_dial_says_which_prompts_count(play):

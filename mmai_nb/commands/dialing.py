@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..dial import ENOUGH, PREFERENCES, PUBLIC, turn_said, wholes
+from ..dial import CALIBRATED, ENOUGH, PREFERENCES, PUBLIC, turn_said, wholes
 from ..engine import Engine
 from ..plan_page import aligned
 from ..settings import explain_settings
@@ -27,9 +27,9 @@ def dial_page(engine: Engine, key: str) -> Page | None:
 def _lines(engine: Engine) -> Iterator[str]:
     settings, tiers = engine.settings, engine.settings_for_display.tiers
     prefer, source = explain_settings(settings)["prefer"]
-    dial = engine.dial(prefer)
+    dial, own = engine.dial(prefer), tuple(tier.up_to for tier in tiers)
     yield f"prefer = {None if prefer is None else turn_said(prefer)}   ({source})"
-    yield dial.limit_said(tiers[-1].name, [tier.up_to for tier in tiers])
+    yield dial.limit_said(tiers[-1].name, own)
     if settings.default_model != "auto":
         yield f"No effect while default_model is {settings.default_model}, not auto."
     if len(tiers) < 2:
@@ -45,5 +45,7 @@ def _lines(engine: Engine) -> Iterator[str]:
     for turn in dict.fromkeys((None, *PREFERENCES, prefer)):
         found = engine.dial(turn)
         now = "← now" if turn == prefer else ""
-        rows.append((turn_said(turn), found.between, *wholes(found.expected), now))
+        calibrated = turn is None and found.bounds != own
+        name = CALIBRATED if calibrated else turn_said(turn)
+        rows.append((name, found.between, *wholes(found.expected), now))
     yield from (line.rstrip() for line in aligned(rows, names))
