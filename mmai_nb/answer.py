@@ -230,7 +230,7 @@ class Answer(str):
 
     def _facts_words(self) -> list[str]:
         parts = [self.model, *_tier_words(self.route), *self._check_words()]
-        parts += ["checked"] if self._has_passed() else []
+        parts += self._passed_words()
         parts += _token_words(self.usage)
         parts += self._money_words()
         if not self.cache_hit and self.duration_s > 0:
@@ -245,11 +245,13 @@ class Answer(str):
         ours = [found for found in self.checks if found.completion == self._facts.completion]
         return words + [f"check: {found.reason}" for found in ours if not found.passed]
 
-    def _has_passed(self) -> bool:
-        """Whether a check let this answer pass; of one that broke the notes tell."""
-        last = self.checks[-1:]
-        passed = any(c.passed and c.completion == self._facts.completion for c in last)
-        return passed and not any(note.startswith("not checked") for note in self.notes)
+    def _passed_words(self) -> list[str]:
+        """That a check let this answer pass, and what it saw; of one that broke the notes tell."""
+        if any(note.startswith("not checked") for note in self.notes):
+            return []
+        ours, last = self._facts.completion, self.checks[-1:]
+        saw = [c.reason.partition(': "')[0] for c in last if c.passed and c.completion == ours]
+        return [f"checked: {words}" if words else "checked" for words in saw]
 
     def _money_words(self) -> list[str]:
         words, paid = [], [c for c in self._completions if not c.cache_hit]

@@ -750,6 +750,11 @@ def test_an_answer_that_passed_its_check_says_so_in_the_footer(play):
     assert "checked" not in play("%%ai --no-cache\nWhat is 3 * 17?", "3 * 17 = 51").text
 
 
+def test_what_the_check_saw_in_an_answer_that_passed_stands_in_the_footer(play):
+    shown = play("%%ai --check\nHow many?", "I'm not sure, it may be eight, but I could be wrong.")
+    assert "· checked: it is not sure ·" in shown.text
+
+
 def test_an_answer_that_did_not_pass_is_not_called_checked(play):
     shown = play("%%ai large --check\nWhat is 3 * 17?", "3 * 17 = 41")
     assert "check: 3 * 17 = 41 is wrong" in shown.text or "check: 3 × 17 = 41" in shown.text
