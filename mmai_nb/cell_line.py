@@ -283,11 +283,30 @@ def parse_line(parser: Parser, line: str) -> argparse.Namespace:
         if token.startswith("-") and len(token) > 1 and not _is_number(token):
             _check_option(parser, name, tokens)
     options = parser.parse_args(_with_check_word(tokens))
+    options.stray = _stray(tokens, options.words)
     if options.no_cache and options.refresh:
         raise UsageError("--no-cache and --refresh exclude each other: give one")
     _take_model(options)
     _check_compare(options)
     return options
+
+
+def _stray(tokens: Sequence[str], words: Sequence[str]) -> str:
+    """What a word without an option may have been meant for, by what stands before it; else ""."""
+    at = tokens.index(words[0]) if words and words[0] in tokens else 0
+    before, value = tokens[max(0, at - 2) : at][-2:-1], tokens[max(0, at - 1) : at]
+    if value == ["--check"]:
+        return f"--check takes {', '.join(CHECKS)}, and {words[0][:40]!r} is no model"
+    if before == ["--compare"]:
+        return f"put a comma between them: --compare {value[0][:60]},{words[0][:60]}"
+    if before in (["-s"], ["--system"], ["--tag"]) and " " not in value[0]:
+        text = " ".join((*value, *words))
+        return f"put the text of {before[0]} in quotes: {before[0]} {_quoted(text[:80])}"
+    return ""
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if '"' not in text else shlex.quote(text)
 
 
 def _check_compare(options: argparse.Namespace) -> None:
@@ -300,6 +319,8 @@ def _check_compare(options: argparse.Namespace) -> None:
         raise UsageError("--compare needs models: --compare A,B,C; %ai models shows them")
     for given, name in ((options.model, "a model"), (options.fallback, "--fallback")):
         if given:
+            if given is options.model and options.stray:
+                raise UsageError(options.stray)
             raise UsageError(f"--compare names the models: leave {name} out")
     if options.dry_run:
         raise UsageError("--dry-run shows one route: give one model in place of --compare")
@@ -321,6 +342,8 @@ def _check_option(parser: Parser, name: str, tokens: Sequence[str]) -> None:
 def _take_model(options: argparse.Namespace) -> None:
     words: list[str] = options.words
     if len(words) > 1:
+        if options.stray:
+            raise UsageError(options.stray)
         raise UsageError(
             f"only one model's name may stand on the line, not {' '.join(words)[:60]!r}: "
             "put the prompt below the first line"

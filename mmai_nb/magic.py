@@ -140,7 +140,8 @@ class MmaiMagics(ConfiguredMagics):
         try:
             return self._ask(cell, options, late_options(self.parser, cell.strip()))
         except UnknownModelError as error:
-            if hint := _command_on_a_cell(options.model):
+            stray = "" if "did you mean" in str(error) else options.stray
+            if hint := stray or _command_on_a_cell(options.model):
                 raise UsageError(hint) from error
             raise
 

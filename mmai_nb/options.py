@@ -293,8 +293,8 @@ def _number(
     """A finite number in its range, or None."""
     if value is None:
         return None
-    low = least if least is not None else above
-    asks = f"{name} must be a number from {low:g} to {most:g} {unit}".rstrip()
+    low = f"above {above:g}, up to" if least is None else f"from {least:g} to"
+    asks = f"{name} must be a number {low} {most:g} {unit}".rstrip()
     if type(value) is Decimal and value.is_finite():
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -262,7 +262,7 @@ def nearest(word: object, known: Iterable[str], n: int = 1) -> str:
     return f"; did you mean {' or '.join(shown(name) for name in near)}?" if near else ""
 
 
-def similar(word: object, known: Iterable[str], n: int = 1, least: float = 0.5) -> list[str]:
+def similar(word: object, known: Iterable[str], n: int = 1, least: float = 0.6) -> list[str]:
     """Up to `n` names like the word, the most similar first; case does not count.
 
     Args:

@@ -107,7 +107,12 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
     ("D28-equals", f"%%ai --api-key={A_KEY}\nhi", UsageError, ("--api-key", "Rotate it")),
     ("D28-parameter", "%%ai -o api_key x\nhi", UsageError, ("api_key", "environment")),
     *(
-        (f"D36-{value}", f"%%ai --timeout {value}\nhi", UsageError, ("0 to 86400 seconds", value))
+        (
+            f"D36-{value}",
+            f"%%ai --timeout {value}\nhi",
+            UsageError,
+            ("above 0, up to 86400 seconds", value),
+        )
         for value in ("0", "-3", "nan", "1000000000.0")
     ),
     *(
@@ -120,7 +125,15 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
     ),
     ("check-word", "%%ai --check=maybe\nhi", UsageError, ("--check", "'maybe'", "agree, on, off")),
     ("check-slip", "%%ai --check agre\nhi", UsageError, ("--check", "'agre'", "--check agree")),
-    ("check-name", "%%ai --check maybe\nhi", UnknownModelError, ("'maybe'", "%ai models")),
+    ("check-name", "%%ai --check maybe\nhi", UsageError, ("'maybe'", "agree, on, off")),
+    ("check-model", "%%ai --check smal\nhi", UnknownModelError, ("'smal'", "%ai models")),
+    ("system-unquoted", "%%ai -s hello world\nhi", UsageError, ('-s "hello world"',)),
+    ("system-long", "%%ai -s you are kind\nhi", UsageError, ('-s "you are kind"',)),
+    ("tag-unquoted", "%%ai --tag my study\nhi", UsageError, ('--tag "my study"',)),
+    ("compare-space", "%%ai --compare a b\nhi", UsageError, ("comma", "--compare a,b")),
+    ("compare-model", "%%ai small --compare a,b\nhi", UsageError, ("leave a model out",)),
+    ("far-fallback", "%%ai --fallback nope\nhi", UnknownModelError, ("no model 'nope' (%ai",)),
+    ("far-format", "%%ai -f yaml\nhi", UsageError, ("markdown, text, code, json, html",)),
     ("check-twice", "%%ai --check --check\nhi", UsageError, ("--check is given twice",)),
     ("vote-before-any-answer", "%ai good", MmaiError, ("no answer yet",)),
     ("vote-poor-before-any-answer", "%ai poor last", MmaiError, ("no answer yet",)),
@@ -135,7 +148,7 @@ CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
     ("prefer-nothing", "%%ai --prefer\nhi", UsageError, ("cheap, balanced, quality or 20%",)),
     ("fallback-nothing", "%%ai --fallback\nhi", UsageError, ("--fallback needs a value: MODEL",)),
     ("option-half", "%%ai -o seed\nhi", UsageError, ("-o/--option needs a value: KEY VALUE",)),
-    ("compare-end", "%%ai --compare a, b c\nhi", UsageError, ("leave a model out",)),
+    ("compare-end", "%%ai --compare a, b c\nhi", UsageError, ("--compare a,b,c",)),
     ("route-cell", "%%ai route\nhi", UsageError, ("no model 'route'", "%%ai --dry-run")),
     ("command-cell", "%%ai costs\nhi", UsageError, ("the command is %ai costs",)),
     ("D36-abc", "%%ai --timeout abc\nhi", UsageError, ("'abc'", "timeout must be")),
@@ -275,10 +288,15 @@ CALLS: list[tuple[str, dict[str, Any], type[Exception], tuple[str, ...]]] = [
     ("D28-option", {"api_key": A_KEY}, OptionError, ("api_key", "environment variable")),
     ("D28-parameter", {"params": {"api_key": "x"}}, OptionError, ("api_key", "environment")),
     *(
-        (f"D36-{value}", {"timeout": value}, OptionError, ("0 to 86400 seconds", str(value)))
+        (
+            f"D36-{value}",
+            {"timeout": value},
+            OptionError,
+            ("above 0, up to 86400 seconds", str(value)),
+        )
         for value in (0, -1, float("nan"), "abc", True)
     ),
-    ("D36-huge", {"timeout": HUGE}, OptionError, ("0 to 86400 seconds", "a huge number")),
+    ("D36-huge", {"timeout": HUGE}, OptionError, ("above 0, up to 86400 seconds", "a huge number")),
     *(
         (f"D58-{value}", {"max_cost": value}, OptionError, ("max_cost", "USD", str(value)))
         for value in (0, -1, float("nan"), "five", True)

@@ -134,6 +134,7 @@ def test_a_sentence_that_begins_with_help_is_a_question(fresh):
     [
         ("--check", "--check looks at the answer"),
         ("check", "--check looks at the answer"),
+        ("agree", "--check looks at the answer"),
         ("compare", "--compare asks several models"),
         ("--compare", "--compare asks several models"),
         ("--blind", "--compare asks several models"),

@@ -709,7 +709,7 @@ def test_the_names_to_compare_may_have_spaces_at_their_commas(play):
 
 
 def test_a_list_of_names_ends_where_no_comma_stands(play):
-    assert "leave a model out" in play("%%ai --compare small,large big\nhi").text
+    assert "put a comma between them" in play("%%ai --compare small,large big\nhi").text
 
 
 PRETEND = "budgets do not count the demo's pretend money"

@@ -280,6 +280,7 @@ STANDS_ON = {
     "prefer": "tiers",
     "dial": "tiers",
     "check": "checks",
+    "agree": "checks",
     "blind": "compare",
     "comparison": "compare",
     "comparing": "compare",
