@@ -470,7 +470,10 @@ def doctor() -> Checkup:
 
 
 def win_rates() -> DataFrame:
-    """A row per model: votes on comparisons it stood in, won, tied, lost, and its share of wins."""
+    """A row per model: votes on comparisons it stood in, won, tied, lost, and its `win_rate`.
+
+    That is wins and half of the ties, of all its votes, those that none was good included.
+    """
     return default_engine().win_rates()
 
 

@@ -45,8 +45,8 @@ def checked_target(path: str | Path, *, force: bool = False) -> Path:
         raise OptionError(f"cannot export to {shown(path)}: it is a folder; name a file in it")
     if os.path.lexists(target) and not force:
         raise OptionError(
-            f"{shown(path)} is there already: take another name, or replace it with "
-            "force=True (%ai costs export FILE --force)"
+            f"{shown(path)} is there already: take another name, or --force "
+            "(force=True) overwrites it"
         )
     return target
 

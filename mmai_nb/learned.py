@@ -126,7 +126,7 @@ def write_calibration(made: Calibration, path: str | os.PathLike[str], *, force:
     """
     file = _file(path)
     if file.exists() and not force:
-        raise OptionError(one_line(f"{shown(str(file))} is there already: give another name"))
+        raise OptionError(one_line(f"{shown(str(file))} is there already: take another name"))
     try:
         write_json(file, made.as_json())
     except (OSError, ValueError) as error:

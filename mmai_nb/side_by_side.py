@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .amounts import format_percent
 from .markup import clean_line, clean_text, escape_markdown, inert_html, render, without_blank_lines
 
 __all__ = ["Cell", "Difference", "card", "side_by_side"]
@@ -131,8 +132,8 @@ class Difference:
         return kept / most if most else 1.0
 
     def _share(self) -> str:
-        """In words: what differs at all is never 100%."""
-        return "over 99%" if 0.995 <= self.same < 1 else f"{self.same:.0%}"
+        """In words: what differs at all is never 100 %."""
+        return "over 99 %" if 0.99 < self.same < 1 else format_percent(self.same)
 
     def __repr__(self) -> str:
         return f"Difference({self.first[0]!r}, {self.second[0]!r}, {self._share()} the same)"

@@ -104,7 +104,9 @@ def export_answers(
     """
     path = path.expanduser()
     if os.path.lexists(path) and not (force and path.is_file()):
-        hint = "it is no file" if not path.is_file() else "--force (force=True) overwrites it"
+        hint = "take another name"
+        if path.is_file():
+            hint += ", or --force (force=True) overwrites it"
         raise OptionError(f"{shown(path)} is there already: {hint}")
     lines, gone, secret = list[str](), 0, 0
     for key in keys:

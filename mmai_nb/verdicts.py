@@ -79,9 +79,9 @@ def read_verdicts(rows: Iterable[Mapping[str, Any]]) -> list[Verdict]:
 
 
 def win_rates(verdicts: Sequence[Verdict]) -> DataFrame:
-    """A row per model: votes it stood in, won, tied, lost, none good, and its share of wins.
+    """A row per model: votes it stood in, won, tied, lost, none good, and its win rate.
 
-    A tie counts as half a win; a vote that none was any good as none.
+    The win rate is wins and half of the ties, of all its votes, those that none was good included.
     """
     import pandas as pd
 

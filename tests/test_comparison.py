@@ -487,7 +487,7 @@ def test_words_that_differ_in_part_are_never_more_than_all():
 
 def test_what_differs_a_little_is_not_told_to_be_the_same():
     diff = Difference(("a", "word " * 999 + "x"), ("b", "word " * 999 + "y"))
-    assert "over 99% of the words" in diff._repr_mimebundle_()["text/plain"]
+    assert "over 99 % of the words" in diff._repr_mimebundle_()["text/plain"]
 
 
 def test_two_empty_answers_are_the_same():

@@ -393,6 +393,13 @@ def test_it_is_empty_at_first_and_says_if_nothing_is_kept(engine, run):
     assert "log_text is off" in run("%ai history")
 
 
+def test_what_a_search_finds_is_listed_newest_first(engine, run):
+    for words in ("two of two", "one", "two", "two two two, or more than two"):
+        engine.ask(words)
+    found = run("%ai history -q two").split("\n")[::3]
+    assert [line.split()[0] for line in found] == ["4", "3", "1"]
+
+
 def test_a_search_shows_the_best_with_the_hit_marked(engine, call, run):
     call.plays[:] = ["x " * 200 + "merge here" + " y" * 200, "no"]
     engine.ask("frames")

@@ -304,7 +304,7 @@ def test_what_checks_cost_is_told_where_there_were_any(engine):
     up = replace(row(1, "large", 2 * NANO, tier="complex"), call_id="small-1", attempt=2)
     engine.ledger.record(up)
     totals = dict(report(engine.ledger, Choice()).totals)
-    assert (totals["escalated"], totals["for checks"]) == ("100%", "$1.00")
+    assert (totals["escalated"], totals["for checks"]) == ("100 %", "$1.00")
 
 
 def test_the_table_has_a_column_for_checks_where_they_cost_anything(engine, panel):

@@ -11,6 +11,7 @@ import pytest
 from support.attempts import attempt
 from support.scripted import settings_of
 
+from mmai_nb.amounts import format_bytes
 from mmai_nb.commands import FAMILIES, PATHS, command_for, near_command
 from mmai_nb.commands.stats import MOST_SHOWN
 from mmai_nb.engine import Engine
@@ -235,11 +236,19 @@ def test_a_line_that_costs_does_not_know_is_a_question(engine, line):
     assert asked(engine, line)
 
 
+@pytest.mark.parametrize("line", ["stats 7d", "stats 7days", "stats 7 days", "stats 7DAYS"])
+def test_a_number_of_days_is_one_however_it_is_written(engine, run, line):
+    fill(engine, some("a"))
+    assert "calls    1 (the last 7 days)" in str(run(line))
+
+
 def test_costs_can_go_into_a_file(engine, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fill(engine, some("a"), some("b", ts=NOW - 10 * 86400))
     page = run("costs export 'my costs.csv'")
-    assert page == f"2 rows, 0.0 MB, written to {tmp_path / 'my costs.csv'}"
+    size = format_bytes((tmp_path / "my costs.csv").stat().st_size)
+    assert size.endswith(" kB")
+    assert page == f"2 rows, {size}, written to {tmp_path / 'my costs.csv'}"
     with pytest.raises(OptionError, match="--force"):
         run("costs export 'my costs.csv'")
     assert "1 row," in run("costs export 'my costs.csv' 7d --force")

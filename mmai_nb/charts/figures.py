@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..amounts import format_count, format_seconds, format_usd
+from ..amounts import format_count, format_percent, format_seconds, format_usd
 from .grouping import MOST_BARS, by_period, first_rows, percentiles, spent_so_far, sums_by
 from .lettering import money_axis, shown_names
 from .paper import (
@@ -250,9 +250,9 @@ def rates(frame: DataFrame, by: str = "model") -> Figure:
         rows = [row + 0.25 * (place - 1) for row in range(len(table))]
         axes.barh(rows, shares, height=0.22, color=colour, label=label)
         for row, share in zip(rows, shares, strict=True):
-            figure_at(axes, row, share, f"{share:.0%}")
+            figure_at(axes, row, share, format_percent(share))
     axes.set_xlim(0, 1.12)
-    axes.xaxis.set_major_formatter(formatter(lambda share: f"{share:.0%}"))
+    axes.xaxis.set_major_formatter(formatter(lambda share: f"{100 * share:.0f} %"))
     legend(figure, axes)
     fit_height(figure, len(table) * 1.4)
     return figure

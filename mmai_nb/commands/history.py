@@ -128,8 +128,7 @@ def _listed(engine: Engine, line: _Line) -> Page:
         return Page(_nothing(engine, line))
     rows = found.to_dict("records")
     sought = words_of(line.words or "")
-    if not sought:
-        rows.reverse()
+    rows.sort(key=lambda row: row["ts"], reverse=True)
     return Page("\n".join(_entries(rows, sought)))
 
 

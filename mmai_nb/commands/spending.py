@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..amounts import counted
+from ..amounts import counted, format_bytes
 from ..engine import Engine
 from ..errors import OptionError
 from ..selection import is_period
@@ -116,8 +116,8 @@ def _export(rest: str, engine: EngineGetter) -> Command | None:
 def _exported(engine: Engine, name: str, since: str | None, force: bool) -> Page:
     rows = engine.export_costs(name, since=since, force=force)
     path = Path(name).expanduser().absolute()
-    size = path.stat().st_size / 1e6
-    return Page(f"{counted(rows, 'row')}, {size:,.1f} MB, written to {path}")
+    size = format_bytes(path.stat().st_size)
+    return Page(f"{counted(rows, 'row')}, {size}, written to {path}")
 
 
 def _words(before: Sequence[str], engine: EngineGetter) -> Iterable[str]:

@@ -24,7 +24,7 @@ WORDS = ("today", "week", "month", "year", "all", "7d", "30d")
 MOST_SHOWN = 40
 LONGEST_NAME = 18
 
-_DAYS = re.compile(r"\b(\d+) +(?:d|days?)\b")
+_DAYS = re.compile(r"\b(\d+) *(?:d|days?)\b")
 
 
 class Stats:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..amounts import format_percent
 from ..comparison import ORDERS, Comparison
 from ..engine import Engine
 from ..errors import MmaiError
@@ -302,7 +303,7 @@ class ComparePanel(Panel):
             (
                 str(model),
                 *(str(row[name]) for name in ("votes", "won", "tied", "lost", "bad")),
-                f"{row['win_rate']:.0%}",
+                format_percent(row["win_rate"]),
             )
             for model, row in rates.iterrows()
         ]
@@ -313,7 +314,7 @@ class ComparePanel(Panel):
             "tied",
             "lost",
             "none good",
-            "share of wins",
+            "win rate (a tie is half)",
         )
         self._rates.value = table(columns, rows)
 

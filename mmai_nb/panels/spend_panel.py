@@ -249,7 +249,7 @@ class SpendPanel(Panel):
         path = Path(name).expanduser()
         path = path if path.suffix == ending else path.with_name(path.name + ending)
         if path.exists():
-            raise MmaiError(f"{path.name} is there already: choose another name")
+            raise MmaiError(f"{path.name} is there already: take another name")
         return path
 
     def _safely(self, action: Any) -> None:

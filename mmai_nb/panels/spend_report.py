@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .. import charts
-from ..amounts import counted, format_usd
+from ..amounts import counted, format_percent, format_usd
 from ..budgets import limits_in_force
 from ..ledger import Ledger
 from ..records import NANO
@@ -184,14 +184,14 @@ def _totals(sums: DataFrame, *, pretend: bool) -> tuple[tuple[str, str], ...]:
     return tuple(shown)
 
 
-def share(value: Any, none: str = "–") -> str:
-    """A share in per cent; `none` where there is none."""
-    return none if value != value else f"{float(value):.0%}"  # NaN is not equal to itself
+def share(value: Any) -> str:
+    """A share in per cent; "–" where there is none."""
+    return format_percent(float(value))
 
 
 def money(value: Any, none: str = "–") -> str:
     """US dollars; `none` where they are not known."""
-    return none if value != value else format_usd(float(value))
+    return none if value != value else format_usd(float(value))  # NaN is not equal to itself
 
 
 def _sorted(sums: DataFrame, choice: Choice) -> DataFrame:
