@@ -288,7 +288,7 @@ def test_rates_are_percent(ledger):
     frame_of(ledger, attempt(1), attempt(2, nano=0, cache_hit=True, saved_nano=1))
     shown = words(charts.rates(ledger.summary("model")))
     assert "50 %" in shown
-    assert "0%" in shown
+    assert "0 %" in shown
 
 
 # -- a budget's burn-down

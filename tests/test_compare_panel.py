@@ -197,7 +197,7 @@ def test_a_vote_is_kept_and_shown_as_a_win_rate(panel, engine):
     run(panel)
     vote(panel, "large is best")
     assert engine.win_rates().win_rate.to_dict() == {"large": 1.0, "small": 0.0}
-    assert "100 %" in panel._rates.value
+    assert "100\u00a0%" in panel._rates.value
     assert panel._votes.children == ()
 
 
