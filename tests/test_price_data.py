@@ -330,6 +330,26 @@ def test_no_column_is_left_out_in_a_narrow_terminal(house, monkeypatch):
         assert all(any(name in line for line in lines) for name in columns)
 
 
+@pytest.mark.parametrize("command", ["models", "budget 0.0000001/call 5/day"])
+def test_a_row_of_a_table_stands_once_and_in_one_line(house, command):
+    import pandas as pd
+
+    frame = house.run(f"%ai {command}")[0].result
+    with pd.option_context("display.width", 40):
+        lines = repr(frame).split("\n\n")[0].splitlines()
+    assert len(lines) == len(frame) + 2
+    assert not any(line.endswith("\\") for line in lines)
+
+
+def test_budgets_are_amounts_and_a_dash_where_there_is_none(house):
+    frame = house.run("%ai budget 0.0000001/call 5/day")[0].result
+    call, day = (line.split() for line in repr(frame).splitlines()[2:4])
+    assert call == ["call", "$0.0000001", "–", "–", "–", "–", "–"]
+    assert day[:6] == ["day", "$5.00", "$0.00", "$0.00", "$5.00", "0"]
+    assert frame.limit_usd["call"] == 1e-7
+    assert "$0.0000001" in frame._repr_html_()
+
+
 def test_what_is_made_of_a_table_is_pandas_own(house):
     import pandas as pd
 

@@ -48,7 +48,8 @@ def _shown(engine: Engine) -> Any:
     if engine.settings.budget.amounts:
         from .table import Table
 
-        return Table.of(engine.budget(), below=said)
+        money = dict.fromkeys(("limit_usd", "spent_usd", "held_usd", "left_usd"), "usd")
+        return Table.of(engine.budget(), below=said, share="share", until="text", **money)
     lines = ["no budget is set: %ai budget 5/day sets one"]
     purse = engine.purse({"day": Decimal(1), "month": Decimal(1)})
     for standing in engine.ledger.standings(purse.limits(time.time())):

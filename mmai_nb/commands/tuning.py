@@ -59,7 +59,8 @@ def _models_frame(engine: Engine, word: str = "") -> DataFrame:
         raise OptionError(f"no model matches {shown(word)}{hint}")
     table = Table(rows, columns=_COLUMNS).set_index("model")
     table["window"] = table["window"].astype("Int64")
-    return Table.of(table, below=_also(engine))
+    kinds = {"input_price": "usd", "output_price": "usd", "window": "count"}
+    return Table.of(table, below=_also(engine), **kinds)
 
 
 CHECK_WORDS = ("true", "false", "on", "off", "agree")
