@@ -87,6 +87,7 @@ def ask(
     tag: str | None = None,
     prefer: str | float | None = None,
     allow_secrets: bool = False,
+    **others: Any,
 ) -> Answer:
     """The answer to a prompt: routed, from the cache if it is there, priced and recorded.
 
@@ -118,6 +119,7 @@ def ask(
         prefer: the cost dial for this call: cheap, balanced, quality, or the share of prompts that
             may go to the strongest tier, as 0.2 or "20%"; default: the setting.
         allow_secrets: send a prompt although it holds a key.
+        others: there are none; what is given here is refused with the nearest right name.
 
     Raises:
         OptionError, PromptError, MissingKeyError, …: before anything is sent.
@@ -146,6 +148,7 @@ def ask(
         tag=tag,
         prefer=prefer,
         allow_secrets=allow_secrets,
+        **others,
     )
 
 

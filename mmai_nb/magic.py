@@ -135,8 +135,10 @@ class MmaiMagics(ConfiguredMagics):
         options = parse_line(self.parser, line)
         if options.help:
             return _help_page(self.parser)
-        from .errors import UnknownModelError
+        from .errors import PromptError, UnknownModelError
 
+        if not cell.strip():
+            raise PromptError("The cell has no prompt: type it below the line of %%ai")
         try:
             return self._ask(cell, options, late_options(self.parser, cell.strip()))
         except UnknownModelError as error:
@@ -381,6 +383,22 @@ def keep_question_marks(lines: list[str]) -> list[str]:
     return made
 
 
+_ALONE = re.compile(r"\s*%%(?:ai|mmai)(?:\s.*)?\s*")
+
+
+def give_a_body(lines: list[str]) -> list[str]:
+    """The cell's lines, with an empty one below a lone `%%ai`, so that what is said of it is ours.
+
+    An input transformer of IPython.
+    """
+    return [*lines, "\n"] if len(lines) == 1 and _ALONE.fullmatch(lines[0]) else lines
+
+
+vars(give_a_body)["has_side_effects"] = True  # left out where it is asked whether a cell is whole
+
+TRANSFORMERS = (keep_question_marks, give_a_body)
+
+
 def register(shell: InteractiveShell) -> MmaiMagics:
     """Put the magics into the shell and give them; a second time changes nothing."""
     existing = shell.magics_manager.magics["cell"].get("ai")
@@ -395,7 +413,7 @@ def register(shell: InteractiveShell) -> MmaiMagics:
     magics = MmaiMagics(shell)
     shell.register_magics(magics)
     shell.events.register("post_run_cell", magics.forget_shown)
-    shell.input_transformers_cleanup.append(keep_question_marks)
+    shell.input_transformers_cleanup.extend(TRANSFORMERS)
     return magics
 
 
@@ -415,5 +433,6 @@ def unregister(shell: InteractiveShell) -> None:
 
     forget_changes()
     shell.magics_manager.registry.pop("MmaiMagics", None)
-    if keep_question_marks in shell.input_transformers_cleanup:
-        shell.input_transformers_cleanup.remove(keep_question_marks)
+    for transformer in TRANSFORMERS:
+        if transformer in shell.input_transformers_cleanup:
+            shell.input_transformers_cleanup.remove(transformer)

@@ -99,6 +99,14 @@ def test_a_schema_gives_an_object():
     assert isinstance(ai.ask("a city", schema=City).parsed, City)
 
 
+def test_a_slip_in_an_option_of_ask_is_answered_with_the_nearest():
+    for ask_it in (ai.ask, ai.route):
+        with pytest.raises(OptionError, match="no option 'temprature'; did you mean 'temperature'"):
+            ask_it("hi", temprature=0)
+    with pytest.raises(OptionError, match="did you mean 'temperature'"):
+        asyncio.run(ai.aask("hi", temprature=0))
+
+
 def test_every_option_of_ask_is_explained():
     documented = inspect.getdoc(ask) or ""
     for name in inspect.signature(ask).parameters:

@@ -66,7 +66,8 @@ def house(tmp_path: Path) -> Iterator[House]:
 # the first line of a cell, and %ai
 
 CELLS: list[tuple[str, str, type[Exception], tuple[str, ...]]] = [
-    ("D1-empty-cell", "%%ai", UsageError, ("cell body is empty",)),
+    ("D1-empty-cell", "%%ai", PromptError, ("no prompt", "below the line of %%ai")),
+    ("D1-empty-options", "%%mmai small -v", PromptError, ("no prompt",)),
     ("D2-blank", "%%ai\n  \n\t\n", PromptError, ("The cell has no prompt",)),
     ("D2-comments", "%%ai\n# one\n# two", PromptError, ("nothing but comments",)),
     ("D3-unknown", "%%ai --bogus\nhi", UsageError, ("--bogus",)),
@@ -242,7 +243,7 @@ LOOP: list[Any] = []
 LOOP.append(LOOP)
 
 CALLS: list[tuple[str, dict[str, Any], type[Exception], tuple[str, ...]]] = [
-    ("D2-blank", {"prompt": " \n "}, PromptError, ("no prompt",)),
+    ("D2-blank", {"prompt": " \n "}, PromptError, ("the prompt is empty: give",)),
     ("D2-comments", {"prompt": "# x"}, PromptError, ("nothing but comments",)),
     ("D3-near", {"temprature": 1}, OptionError, ("temprature", "did you mean 'temperature'?")),
     ("D9-nan", {"temperature": float("nan")}, OptionError, ("from 0 to 2", "nan")),

@@ -649,7 +649,7 @@ def test_half_a_character_in_a_value_is_refused_by_name():
 
 @pytest.mark.parametrize("text", ["", "  \n\t", "# note", "#\n  # a\n\n# b", "\x00\x01", "\ufdd0"])
 def test_a_blank_prompt_is_refused(text):
-    with pytest.raises(PromptError, match=r"^The cell has no prompt\."):
+    with pytest.raises(PromptError, match=r"^the prompt is empty: "):
         fill(text)
 
 

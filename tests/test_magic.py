@@ -284,7 +284,7 @@ def test_misuse_is_one_clear_line_and_nothing_is_sent(play, cell, words):
 
 BAD_PROMPTS = [
     ("%%ai\n   \n \n", "The cell has no prompt"),  # D2
-    ("%%ai\n# only\n# comments", "The cell has no prompt"),  # D2
+    ("%%ai\n# only\n# comments", "the prompt is empty: it holds nothing but comments"),  # D2
     ("%%ai small2\nhi", "small"),  # D22
     ("unknown = 1\n", None),
     ("%%ai\nWhat is {unknwn}?", "did you mean 'unknown'"),  # D38
@@ -326,8 +326,15 @@ def test_help_is_shown_for_the_cell_and_the_line(play):
     assert play.call.calls == []
 
 
-def test_an_empty_cell_is_ipythons_own_usage_error(play):
-    assert "cell body is empty" in play("%%ai").text
+@pytest.mark.parametrize("line", ["%%ai", "%%ai small", "%%mmai -v "])
+def test_a_cell_with_nothing_below_it_is_told_so_in_one_line(play, line):
+    shown = play(line)
+    assert shown.lines == ["PromptError: The cell has no prompt: type it below the line of %%ai"]
+
+
+def test_a_prompt_can_still_be_typed_below_the_line_in_a_terminal(play):
+    assert play.shell.check_complete("%%ai small")[0] == "incomplete"
+    assert play.shell.check_complete("%%ai small\nhi\n\n")[0] == "complete"
 
 
 class TestCommands:

@@ -57,8 +57,8 @@ def refuse_blank(text: str) -> None:
     """Raise PromptError where nothing is asked."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if all(re.match(r"#(?:\s|$)", line) for line in lines):
-        comments = " It holds nothing but comments." if lines else ""
-        raise PromptError(f"The cell has no prompt.{comments}")
+        why = "it holds nothing but comments" if lines else "give the text that is to be asked"
+        raise PromptError(f"the prompt is empty: {why}")
 
 
 def refuse_length(text: str, max_chars: int) -> None:
