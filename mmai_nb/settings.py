@@ -22,11 +22,9 @@ from .redaction import find_secret, redact
 from .sources import (
     RESERVED,
     Source,
-    default_user_file,
     env_settings,
     project_source,
     remembered_changes,
-    short_path,
     user_source,
 )
 from .specs import (
@@ -312,8 +310,8 @@ def _check_trust(project: Source, given: Mapping[str, Any]) -> None:
     for key, value in project.data.items():
         if key in fields_at(()) and key not in PROJECT_MAY_SET:
             raise _wrong(
-                f"{project.place((key,))}: {key} may not be set by a project; set it in "
-                f"{short_path(default_user_file())} or with configure()"
+                f"{project.place((key,))}: {key} may not be set by a project, only "
+                f"{', '.join(PROJECT_MAY_SET)}; put it into your config.toml"
             )
         if key == "max_prompt_chars":
             most = given.get(key, Settings.model_fields[key].default)

@@ -43,7 +43,9 @@ MOST_BYTES = 300_000
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w\-. ])+?)\s*=""")
-_AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
+_AT = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)")
+_BARE = re.compile(r"\s*([\w.\-]+)\s*=\s*([A-Za-z][\w./:\-]*)\s*(?:#.*)?")
+"""A line that gives a word without quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +143,21 @@ def _read(path: Path, root: tuple[str, ...] = ()) -> Source:
     except ValueError as error:
         found = _AT.search(str(error))
         line = int(found[1]) if found and found[1] else text.count("\n") + 1
-        raise ValueError(f"{name}:{line}: no valid TOML: {_AT.sub('', str(error))}") from None
+        column = f" at column {found[2]}" if found and found[2] else ""
+        why = f"{_AT.sub('', str(error))}{column}{_quotes_missing(text, line)}"
+        raise ValueError(f"{name}:{line}: no valid TOML: {why}") from None
     for key in root:
         data = data.get(key, {})
         if not isinstance(data, dict):
             raise ValueError(f"{name}: {'.'.join(root)} must be a table")
     return Source(path.absolute(), data, text, root)
+
+
+def _quotes_missing(text: str, line: int) -> str:
+    """What to say of a line whose value is a bare word; "" of others."""
+    lines = text.split("\n")
+    found = _BARE.fullmatch(lines[line - 1].rstrip("\r")) if line <= len(lines) else None
+    return f'; text needs quotes: {found[1][:40]} = "{found[2][:40]}"' if found else ""
 
 
 def _home() -> Path:

@@ -111,6 +111,8 @@ def test_byte_order_mark_and_windows_line_ends_are_accepted(home):
     [
         ("retries = 1\nretries = 2\n", "config.toml:2: no valid TOML"),
         ("retries =\n", "config.toml:1: no valid TOML"),
+        ("prefer = cheap\n", 'at column 10; text needs quotes: prefer = "cheap"'),
+        ("a = 1\nprefer = true false", "at column 15"),
         ("a = [1,\n", "no valid TOML"),
         (
             "retries = 1\ntimout = 3\n",
@@ -178,7 +180,8 @@ def test_a_user_file_anybody_may_write_to_is_refused(home):
 def test_a_project_may_not_set_what_needs_trust(home, line):
     text = home.error("", "# mine\n" + line, OPENAI_API_KEY="x")
     assert "mmai_nb.toml:2: " in text
-    assert "may not be set by a project" in text
+    assert "may not be set by a project, only default_model, tiers, prefer" in text
+    assert len(text) <= 200
 
 
 def test_a_project_may_choose_among_known_models(home):
