@@ -257,16 +257,23 @@ class Comparison:
 
     # -- voting
 
-    def vote(self, which: str) -> Verdict:
+    def vote(self, which: str, *others: object) -> Verdict:
         """Say which answer is best: a letter, a model's name, "tie" or "bad" (none is any good).
 
         It is kept in the ledger, and names that were hidden show from now on.
 
         Raises:
-            OptionError: there is no such answer, it is not whole, or a vote was given.
+            OptionError: there is no such answer, it is not whole, a vote was given, or there are two.
         """
+        if others:
+            raise OptionError('a vote takes one word, such as .vote("a"); of equals say "tie"')
         if self.verdict is not None:
-            raise OptionError(f"you have voted already: {self.verdict.winner}")
+            raise OptionError(
+                one_line(
+                    f"you have voted already: {self.verdict.winner}; a vote stands, "
+                    "compare again to give another"
+                )
+            )
         if not self.over:
             raise OptionError("not all answers are there yet: wait, or stop the others first")
         word = str(which).strip().lower()
@@ -403,8 +410,10 @@ class Comparison:
             over = sum(column.over for column in self.columns)
             return f"{over} of {len(self.columns)} answers are there …"
         if self.hidden:
-            letters = ", ".join(f'"{c.label}"' for c in self.columns)
-            return f'Names are hidden. Vote to see them: .vote({letters}, "tie" or "bad")'
+            letters = [column.label for column in self.columns]
+            votes = ", ".join(f'.vote("{word}")' for word in (*letters[:3], "tie"))
+            more = " …" if len(letters) > 3 else ""
+            return f'Names are hidden. Vote to see them: {votes} or .vote("bad"){more}'
         failed = [c for c in self.columns if c.answer is None]
         again = [f"{len(failed)} without an answer: .rerun() asks them again"] if failed else []
         return " · ".join([*again, *self.notes])

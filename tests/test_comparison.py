@@ -371,8 +371,21 @@ def test_in_a_terminal_the_comparison_is_left_to_its_prompt():
 def test_a_second_vote_is_refused():
     both = compared(small="one", large="two")
     both.vote("a")
-    with pytest.raises(OptionError, match="voted already: small"):
+    with pytest.raises(OptionError, match="voted already: small; a vote stands"):
         both.vote("b")
+
+
+def test_a_vote_of_two_words_is_refused_in_one_line_and_keeps_none():
+    both = compared(small="one", large="two")
+    with pytest.raises(OptionError, match="takes one word"):
+        both.vote("a", "b")
+    assert both.verdict is None
+
+
+def test_the_votes_that_show_hidden_names_are_written_as_calls_of_their_own():
+    both = compared(blind=True, small="one", large="two")
+    votes = '.vote("a"), .vote("b"), .vote("tie") or .vote("bad")'
+    assert both.note() == f"Names are hidden. Vote to see them: {votes}"
 
 
 @pytest.mark.parametrize("word", ["c", "smal", "", "a b"])
