@@ -65,9 +65,10 @@ def as_schema(schema: Any, most: int = 100_000) -> dict[str, Any]:
         return _checked(_made_strict(as_json("schema", made, most)))
     if isinstance(schema, Mapping):
         return _checked(as_json("schema", schema, most))
-    raise OptionError(
-        f"schema must be a pydantic model or a JSON schema as a dict, not {shown(schema)}"
-    )
+    seen = shown(schema)
+    if isinstance(schema, type):
+        seen = f"the class {schema.__name__[:40]}: derive it from pydantic.BaseModel"
+    raise OptionError(f"schema must be a pydantic model or a JSON schema as a dict, not {seen}")
 
 
 def _checked(schema: dict[str, Any]) -> dict[str, Any]:

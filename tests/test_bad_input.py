@@ -346,7 +346,7 @@ CALLS: list[tuple[str, dict[str, Any], type[Exception], tuple[str, ...]]] = [
     ("D46-generator", {"messages": (i for i in "ab")}, PromptError, ("list", "generator")),
     ("D50-number", {"schema": 5}, OptionError, ("pydantic model", "5")),
     ("D50-any", {"schema": {}}, OptionError, ('"type"',)),
-    ("D50-class", {"schema": int}, OptionError, ("pydantic model",)),
+    ("D50-class", {"schema": int}, OptionError, ("pydantic model", "the class int: derive")),
     ("D50-nonsense", {"schema": {"type": "nonsense"}}, OptionError, ("nonsense",)),
     ("D50-recursive", {"schema": {"$ref": "#"}}, OptionError, ("recursive",)),
     ("D50-elsewhere", {"schema": {"$ref": "http://127.0.0.1/x"}}, OptionError, ("outside",)),
