@@ -263,7 +263,7 @@ class Comparison:
         It is kept in the ledger, and names that were hidden show from now on.
 
         Raises:
-            OptionError: there is no such answer, it is not whole, a vote was given, or there are two.
+            OptionError: there is no such answer, it is not whole, or a vote was given.
         """
         if others:
             raise OptionError('a vote takes one word, such as .vote("a"); of equals say "tie"')
