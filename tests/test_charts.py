@@ -284,6 +284,14 @@ def test_a_time_is_told_in_seconds(seconds, said):
     assert charts.format_seconds(seconds) == said
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_all_pretend_is_not_said_to_include_it(kept, ledger):
+    rows = [attempt(1, simulated=True), attempt(2, simulated=kept)]
+    shown = words(charts.cost_by(frame_of(ledger, *rows)))
+    assert "the demo's pretend money" in shown
+    assert ("includes" in shown) is not kept
+
+
 def test_rates_are_percent(ledger):
     frame_of(ledger, attempt(1), attempt(2, nano=0, cache_hit=True, saved_nano=1))
     shown = words(charts.rates(ledger.summary("model")))

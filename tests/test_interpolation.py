@@ -77,6 +77,33 @@ def test_an_expression_of_a_variable_stays_and_is_noted(text):
     assert found.notes == (f"left as typed: {text}",)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x^{n}", "x_{max}", "\\sqrt{x}", "\\frac{a}{b}", "\\binom{n}{k} and e^{x}"),
+        "\\begin{align} x_{i} \\end{align}",
+    ],
+)
+def test_the_braces_of_latex_are_no_variables_and_need_no_note(text):
+    found = fill(text, word="VALUE")
+    assert (found.text, found.notes) == (text, ())
+
+
+@pytest.mark.parametrize("typed", ["{my_data!row}", "{my_data!ra}", "{my_data.x!RAW}"])
+def test_a_slip_of_raw_is_refused_in_one_line(typed):
+    with pytest.raises(PromptError) as raised:
+        fill(f"use {typed}", my_data={"x": 1})
+    assert str(raised.value).startswith(f"no conversion '{typed[typed.index('!') : -1]}' in")
+    assert "!raw}?" in str(raised.value)
+
+
+def test_the_braces_of_latex_are_found_in_time():
+    text = "\\a" + "{b}" * 30_000
+    begin = time.thread_time()
+    interpolate(text, {}, max_chars=100_000)
+    assert time.thread_time() - begin < 3
+
+
 @pytest.mark.parametrize("text", ["x^{n}", "${n}", "\\hat{n} is an estimate"])
 def test_the_braces_of_formulas_and_shells_are_no_variables(text):
     assert fill(text, n=5).text == text

@@ -175,8 +175,12 @@ def date_ticks(axes: Any) -> None:
 def say_what_is_missing(axes: Any, frame: DataFrame) -> None:
     """Say what the bars do not show: pretend money, and money that is not known."""
     words = []
-    if "simulated" in frame.columns and frame["simulated"].fillna(False).astype(bool).any():
-        words.append("includes the demo's pretend money")
+    if "simulated" in frame.columns and len(frame):
+        pretend = frame["simulated"].fillna(False).astype(bool)
+        if pretend.all():
+            words.append("the demo's pretend money")
+        elif pretend.any():
+            words.append("includes the demo's pretend money")
     if "unknown_cost" in frame.columns:
         unknown = int(frame["unknown_cost"].fillna(0).sum())
     else:

@@ -43,6 +43,11 @@ _BRACES = re.compile(
 _EXPRESSION = re.compile(r"(?<!\{)\{ ?(?P<root>[^\W\d]\w*)[ .:!(+\-*/%\[][^{}\n]{0,80}\}")
 IN_A_FORMULA = re.compile(r"(?:[$^]|\\[A-Za-z]+)\Z")
 """What stands before the braces of ${shell}, x^{n} and \\hat{s}: they are no variables' own."""
+_CONVERSION = re.compile(r"\{(?P<value>[^!{}\n]+)!(?P<word>\w{2,6})\}")
+_LATEX = re.compile(r"(?:[\^_]|\\[A-Za-z]+(?:\{[^{}\n]*\})*)\Z")
+"""The same, or its second braces: they hold no variable, so nothing is said of them."""
+LATEX_CHARS = 60
+"""How far before braces their LaTeX command may begin."""
 STEP = re.compile(rf"\.(?P<attribute>\w+)|{KEY}")
 
 
@@ -96,8 +101,9 @@ class _Interpolation:
         known = root in self._names
         if not known:
             self._refuse_near_miss(root, found)
-        if not known or IN_A_FORMULA.search(found.string, 0, found.start()):
-            self._unknown[found[0]] = None
+        if not known or _follows(IN_A_FORMULA, found):
+            if known or not _follows(_LATEX, found):
+                self._unknown[found[0]] = None
             return found[0]
         self.used[root] = None
         label = root + found["path"]
@@ -118,6 +124,7 @@ class _Interpolation:
         """Note braces around more than a variable's name: they are not evaluated."""
         for found in _EXPRESSION.finditer(typed):
             if found["root"] in self._names and not _BRACES.fullmatch(found[0]):
+                _refuse_near_raw(found[0])
                 self._unknown[named(found[0])] = None
 
     def left_as_typed(self) -> tuple[str, ...]:
@@ -139,6 +146,21 @@ class _Interpolation:
                 f"no variable {named(root)!r}; did you mean {named(near)!r}? "
                 f"Write {{{{{named(root)}}}}} to keep the braces as they are"
             )
+
+
+def _follows(pattern: re.Pattern[str], found: re.Match[str]) -> bool:
+    """Whether the pattern stands right before the braces."""
+    at = found.start()
+    return pattern.search(found.string, max(0, at - LATEX_CHARS), at) is not None
+
+
+def _refuse_near_raw(braces: str) -> None:
+    found = _CONVERSION.fullmatch(braces)
+    if found and difflib.get_close_matches(found["word"].lower(), ["raw"], cutoff=0.6):
+        raise PromptError(
+            f"no conversion {named('!' + found['word'])!r} in {named(braces)}; "
+            f"did you mean {{{named(found['value'])}!raw}}?"
+        )
 
 
 def _near_miss(root: str, names: Iterable[str]) -> str | None:
