@@ -10,7 +10,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from .amounts import format_usd
+from .amounts import counted, format_usd
 from .calibration import Calibration, Figures, logistic, logit
 from .complexity import fitted_weights
 from .errors import OptionError
@@ -213,7 +213,7 @@ def _undo(engine: Resources, settings: Settings) -> Report:
     made = engine.learned(settings).undo()
     if made is None:
         return Report(None, ("taken back: prompts are scored as shipped",))
-    head = f"taken back: the calibration of {made.votes} votes, the one before it, is in force"
+    head = f"taken back: in force again is the one before it, from {counted(made.votes, 'vote')}"
     return Report(made, (f"{head}; %ai calibrate undo takes that back, too",))
 
 
@@ -259,10 +259,13 @@ it may not help, put none in force, write it to a file, read it from one."""
 
 
 def _counted(found: Taught) -> list[str]:
-    """How many votes there are, and which of them teach nothing."""
-    votes = "1 vote" if found.votes == 1 else f"{found.votes} votes"
+    """How many votes there are, what they tell, and which of them teach nothing."""
     pairs = f", {found.pairs} what a dearer answer gains" if found.pairs else ""
-    lines = [f"{votes}, of which {found.judged} tell whether a tier was good enough{pairs}"]
+    if found.both < found.pairs:  # else the first number and the silent ones make up the whole
+        pairs += f" ({found.both or 'none'} both)"
+    tell = f"{found.judged} {'tells' if found.judged == 1 else 'tell'}"
+    votes = counted(found.votes, "vote")
+    lines = [f"{votes}, of which {tell} whether a tier was good enough{pairs}"]
     return lines + [f"  teaches nothing: {count} {why}" for why, count in found.silent.items()]
 
 

@@ -154,7 +154,7 @@ def make_parser() -> Parser:
     how.value("--var", metavar="NAME", help="also put the answer into this variable")
     how.switch("--no-stream", help="show the answer only when it is whole")
     how.switch("-q", "--quiet", help="show nothing; the answer is in _ and in --var")
-    how.switch("-v", "--verbose", help="show reasons and attempts under the answer")
+    how.switch("-v", "--verbose", help="show reasons and attempts, too; -q is then ignored")
     cost = _Heading(parser, "cache, time and money")
     cost.switch("--no-cache", help="neither read nor write the cache")
     cost.switch("--refresh", help="ask again and overwrite the cached answer")
@@ -286,6 +286,7 @@ def parse_line(parser: Parser, line: str) -> argparse.Namespace:
     options.stray = _stray(tokens, options.words)
     if options.no_cache and options.refresh:
         raise UsageError("--no-cache and --refresh exclude each other: give one")
+    options.quiet = options.quiet and not options.verbose
     _take_model(options)
     _check_compare(options)
     return options

@@ -97,6 +97,11 @@ class Taught:
         """How many labels come of two answers to the same prompt."""
         return sum(label.gain is not None for label in self.labels)
 
+    @property
+    def both(self) -> int:
+        """How many labels of two answers say as well whether the tier was good enough."""
+        return sum(None not in (label.enough, label.gain) for label in self.labels)
+
 
 MOST_SIGNAL = 100.0
 """What no count of `read_signals` is above."""

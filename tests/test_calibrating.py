@@ -11,14 +11,16 @@ import pytest
 from support.scripted import Scripted, settings_of
 
 import mmai_nb as ai
+from mmai_nb import calibrating
 from mmai_nb import engine as engines
 from mmai_nb.caching import AnswerCache
 from mmai_nb.calibrating import ACTIONS, Report
-from mmai_nb.calibration import Calibration, Figures
+from mmai_nb.calibration import Calibration, Figures, Label
 from mmai_nb.engine import Engine
 from mmai_nb.errors import ConfigError, OptionError
 from mmai_nb.ledger import Ledger
 from mmai_nb.settings import Settings
+from mmai_nb.votes import Taught
 
 THREE = [
     {"name": "simple", "up_to": 0.3, "chain": ["small"]},
@@ -203,6 +205,15 @@ class TestAfterwards:
         path = Path(engine.settings.ledger_file).parent / "calibration.json"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
+    def test_undo_says_what_is_in_force_again(self, engine):
+        vote_often()
+        ai.calibrate()
+        ai.calibrate("force")
+        assert repr(ai.calibrate("undo")) == (
+            "taken back: in force again is the one before it, from 40 votes; "
+            "%ai calibrate undo takes that back, too"
+        )
+
     def test_no_text_stands_in_it(self, engine):
         vote_often()
         ai.calibrate()
@@ -290,6 +301,31 @@ class TestReport:
         assert any("simple is good enough more often than the score said" in x for x in lines)
         assert all(len(line) <= 100 for line in lines)
         assert repr(report) in report._repr_mimebundle_()["text/plain"]
+
+    @pytest.mark.parametrize(
+        ("labels", "said"),
+        [
+            ([(True, None), None], "2 votes, of which 1 tells whether a tier was good enough"),
+            (
+                [(True, 0.5), (None, 0.5), (False, None)],
+                "3 votes, of which 2 tell whether a tier was good enough, 2 what a dearer answer "
+                "gains (1 both)",
+            ),
+            (
+                [(True, None), (None, 0.5)],
+                "2 votes, of which 1 tells whether a tier was good enough, 1 what a dearer answer "
+                "gains (none both)",
+            ),
+            (
+                [(True, 0.5)],
+                "1 vote, of which 1 tells whether a tier was good enough, 1 what a dearer answer "
+                "gains",
+            ),
+        ],
+    )
+    def test_the_numbers_of_votes_add_up(self, labels, said):
+        made = tuple(Label({}, 0, *each, ()) for each in labels if each)
+        assert calibrating._counted(Taught(made, len(labels), {}))[0] == said
 
     @pytest.mark.parametrize(
         ("after", "error", "ends"),

@@ -126,6 +126,12 @@ def test_quiet_shows_nothing_but_gives_the_answer(play):
     assert str(play.shell.user_ns["x"]) == "fine"
 
 
+def test_of_quiet_and_verbose_verbose_wins(play):
+    shown = play("%%ai -q -v\nhi", "fine").text
+    assert "fine" in shown
+    assert "attempt 1: small ok" in shown
+
+
 def test_verbose_shows_reasons_and_attempts(play):
     shown = play("%%ai -v\nhi", ServerError("501", retries=0), "fine")
     assert "attempt 1: small error ServerError" in shown.text

@@ -103,6 +103,17 @@ def test_where_most_are_not_it_does_not():
     assert [one.gain for one in labels(*rows, *more)] == [1.0, None, None, None]
 
 
+def test_labels_that_say_both_are_counted_once():
+    rows = (
+        said("a", "poor", "tiny"),
+        compared("tiny", "big", "tiny"),
+        compared("bad", "big", "tiny"),
+    )
+    found = taught(rows, THREE)
+    assert (found.votes, found.judged, found.pairs, found.both) == (3, 2, 2, 1)
+    assert found.judged + found.pairs - found.both + sum(found.silent.values()) == found.votes
+
+
 @pytest.mark.parametrize(
     ("winner", "enough", "gain"),
     [("tiny", True, 0.0), ("tie", True, 0.5), ("big", False, 1.0), ("bad", None, 0.5)],
