@@ -16,7 +16,8 @@ def near_command(line: str, known: Mapping[str, Subcommand], engine: EngineGette
     """What to say of a line that looks like a command with a slip in it; "" for a question.
 
     Such is a line of two words; a longer one whose words are the command's own for at least one
-    half; and one that goes on with an option of the command's, as no sentence does.
+    half, or would be but for the first's slip; and one that goes on with an option of the
+    command's, as no sentence does.
 
     Args:
         line: what stands behind `%ai`, which is no command.
@@ -32,10 +33,22 @@ def near_command(line: str, known: Mapping[str, Subcommand], engine: EngineGette
         return f"no command {shown(words[0])}; did you mean %ai {near[0]}?" if near else ""
     behind = words[1:]
     fitting = _fitting(found, behind, engine)
+    if fitting == 0 and len(behind) == 2 and (near := _near(found, behind, engine)):
+        return near
     ours = len(behind) < 2 or (fitting > 0 and behind[0].startswith("-"))
     if not ours and fitting * 2 < len(behind):
         return ""
     return one_line(_said(found, behind, fitting, engine))
+
+
+def _near(found: Subcommand, words: Sequence[str], engine: EngineGetter) -> str:
+    """What to say where only the first word has a slip, and the rest fits; else ""."""
+    choices = _choices(found, (), engine)
+    meant = [*similar(words[0], choices, least=0.75), *words[1:]]
+    if len(meant) < len(words) or _fitting(found, meant, engine) < len(words):
+        return ""
+    right = " ".join([found.name, *meant])
+    return one_line(f"no {shown(words[0])} in %ai {found.name}; did you mean %ai {right}?")
 
 
 def _fitting(found: Subcommand, words: Sequence[str], engine: EngineGetter) -> int:
