@@ -33,8 +33,8 @@ def near_command(line: str, known: Mapping[str, Subcommand], engine: EngineGette
         return f"no command {shown(words[0])}; did you mean %ai {near[0]}?" if near else ""
     behind = words[1:]
     fitting = _fitting(found, behind, engine)
-    if fitting == 0 and len(behind) == 2 and (near := _near(found, behind, engine)):
-        return near
+    if fitting == 0 and len(behind) == 2 and (hint := _near(found, behind, engine)):
+        return hint
     ours = len(behind) < 2 or (fitting > 0 and behind[0].startswith("-"))
     if not ours and fitting * 2 < len(behind):
         return ""
