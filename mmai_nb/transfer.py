@@ -104,10 +104,8 @@ def export_answers(
     """
     path = path.expanduser()
     if os.path.lexists(path) and not (force and path.is_file()):
-        hint = "take another name"
-        if path.is_file():
-            hint += ", or --force (force=True) overwrites it"
-        raise OptionError(f"{shown(path)} is there already: {hint}")
+        hint = "or --force (force=True) overwrites it" if path.is_file() else "it is no file"
+        raise OptionError(f"{shown(path)} is there already: take another name, {hint}")
     lines, gone, secret = list[str](), 0, 0
     for key in keys:
         line = _line(cache.look(key))
