@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Never, Unpack
 
 from .answer import Answer
 from .calibrating import Report
@@ -87,7 +87,7 @@ def ask(
     tag: str | None = None,
     prefer: str | float | None = None,
     allow_secrets: bool = False,
-    **others: Any,
+    **others: Never,
 ) -> Answer:
     """The answer to a prompt: routed, from the cache if it is there, priced and recorded.
 
