@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import tomllib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,13 @@ def default_user_file() -> Path:
     return platformdirs.user_config_path("mmai_nb", appauthor=False) / "config.toml"
 
 
+_told = set[Path]()  # each absent file once
+
+
 def user_source(user_file: Path | None, env: Mapping[str, str]) -> Source | None:
     """The user's file: the one given, else MMAI_CONFIG's, else the platform's; None if absent.
+
+    A file that MMAI_CONFIG names may be yet to be made, or mistyped: where it is absent, it warns.
 
     Raises:
         ValueError: it cannot be read, is no TOML, or anybody may write to it.
@@ -86,6 +92,14 @@ def user_source(user_file: Path | None, env: Mapping[str, str]) -> Source | None
     named = env.get("MMAI_CONFIG", "").strip()
     path = user_file or (Path(named).expanduser() if named else default_user_file())
     if not os.path.exists(path):
+        if named and user_file is None and path not in _told:
+            _told.add(path)
+            warnings.warn(
+                f"MMAI_CONFIG: there is no file {short_path(path)}, so it sets nothing; mend the "
+                "path, or %ai config save makes the file",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         return None
     if os.name == "posix" and path.is_file() and path.stat().st_mode & stat.S_IWOTH:
         raise ValueError(f"{short_path(path)}: anybody may write to this file; run chmod o-w on it")

@@ -56,7 +56,9 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.delattr(builtins, "__IPYTHON__", raising=False)  # a shell of another test's
     monkeypatch.setenv("MMAI_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("MMAI_CONFIG", str(tmp_path / "no-config.toml"))
+    config = tmp_path.with_name(f"{tmp_path.name}.toml")  # beside it: some tests list their folder
+    config.write_text("")
+    monkeypatch.setenv("MMAI_CONFIG", str(config))
     monkeypatch.setenv("MMAI_DISCOVER", "no")  # what runs on the developer's machine is no fixture
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):

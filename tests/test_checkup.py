@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -97,7 +98,9 @@ def test_a_file_that_breaks_later_is_a_finding_too(build, tmp_path):
     assert "mmai_nb.toml:1" in wrong.text
 
 
+@pytest.mark.filterwarnings("ignore:MMAI_CONFIG. there is no file")
 def test_the_files_of_settings_are_named(build, tmp_path):
+    Path(os.environ["MMAI_CONFIG"]).unlink()
     assert told(build(), "settings") == "2 models, 2 tiers\nno file of settings"
     (tmp_path / "mmai_nb.toml").write_text('format = "text"')
     assert told(build(), "settings").endswith("/mmai_nb.toml")

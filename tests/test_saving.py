@@ -13,6 +13,8 @@ from mmai_nb.settings import change_settings, load_settings
 
 MODEL = {"base_url": LOCAL}
 
+pytestmark = pytest.mark.filterwarnings("ignore:MMAI_CONFIG. there is no file")  # yet to be made
+
 
 @pytest.fixture
 def user_file(tmp_path, monkeypatch):

@@ -102,6 +102,14 @@ def test_the_variable_names_the_users_file(tmp_path):
     assert load_settings(cwd=tmp_path, env={"MMAI_CONFIG": os.devnull}).retries == 2
 
 
+def test_the_variable_warns_of_a_file_that_is_not_there(tmp_path):
+    env = {"MMAI_CONFIG": str(tmp_path / "confg.toml")}
+    with pytest.warns(RuntimeWarning, match=r"MMAI_CONFIG: there is no file .*confg\.toml") as said:
+        assert load_settings(cwd=tmp_path, env=env) == Settings()
+    assert load_settings(cwd=tmp_path, env=env) == Settings()  # and says no more
+    assert len(str(said[0].message)) <= 200
+
+
 def test_byte_order_mark_and_windows_line_ends_are_accepted(home):
     assert home.load(b'\xef\xbb\xbfformat = "text"\r\nretries = 1\r\n').retries == 1
 
