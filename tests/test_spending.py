@@ -66,7 +66,7 @@ def test_stats_shows_the_totals_and_then_a_table(engine, run):
         "cost     $0.002, $0.00067 a call, and 1 attempt of unknown price",
         "saved    $0.002 by the cache, $0.003 by routing",
         "trouble  50 % of 2 attempts failed, 0 % of the calls fell back",
-        "latency  half within 1 s, 95 % within 1 s",
+        "latency  half of the answers within 1 s, 95 % within 1 s; failed attempts apart",
         "tokens   20 in (0 cached by providers), 10 out (0 reasoning)",
         "",
         "model calls cached    cost fell failed p50 p95  saved",

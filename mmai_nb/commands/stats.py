@@ -111,7 +111,8 @@ def _lines(row: Mapping[Hashable, Any], period: str) -> Iterable[str]:
         words = f"answers that did not stand cost {cost} (taken off above)"
         yield f"checks   {up} of the calls were escalated; {words}"
     if not math.isnan(row["p50_s"]):
-        yield f"latency  half within {_seconds(row['p50_s'])}, 95 % within {_seconds(row['p95_s'])}"
+        within = f"within {_seconds(row['p50_s'])}, 95 % within {_seconds(row['p95_s'])}"
+        yield f"latency  half of the answers {within}; failed attempts apart"
     yield (
         f"tokens   {row['input_tokens']:,} in ({row['cache_read_tokens']:,} cached by providers), "
         f"{row['output_tokens']:,} out ({row['reasoning_tokens']:,} reasoning)"
@@ -177,6 +178,8 @@ The figures of all calls, then a row for each group: by model, or by one or seve
 
 What routing saved is against the strongest model, for the answers that stand; what the others cost
 (rejected by a check, or second opinions) stands under "checks", and is taken off in the totals.
+p50 and p95 are seconds to an answer, once its model was asked: what failed or timed out before is
+not in them.
 
 PERIOD is today, week (since Monday), month, year, all, or a number of days, today among them.
 Beside another period, month is a group. "+?" stands for what is not known. As a DataFrame:
