@@ -72,6 +72,9 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     if engine is not None and engine._default is not None:
         engine._default.close()
         engine._default = None
+    cautions = sys.modules.get("mmai_nb.cautions")
+    if cautions is not None:
+        cautions.restore()
     keys = sys.modules.get("mmai_nb.keys")
     if keys is not None:
         for variable in set(keys._remembered) - {"MMAI_DEMO_KEY"}:
