@@ -149,6 +149,15 @@ def play(tmp_path: Path) -> Iterator[Any]:
         yield run
 
 
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Any]:
+    """The same where nothing is configured: the demo's models are there."""
+    from support.cells import playing
+
+    with playing(tmp_path, None) as run:
+        yield run
+
+
 @pytest.fixture(params=[False, True], ids=["whole", "streamed"])
 def talk(stub: Any, request: pytest.FixtureRequest) -> Any:
     """A client that talks to the stub, both ways."""

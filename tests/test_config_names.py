@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from support.cells import playing
 from support.scripted import settings_of
 
 from mmai_nb.errors import ConfigError
-
-
-@pytest.fixture
-def demo(tmp_path) -> Iterator[Any]:
-    """Cells where nothing is configured: the demo's models are there."""
-    with playing(tmp_path, None) as run:
-        yield run
 
 
 @pytest.mark.parametrize(

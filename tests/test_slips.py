@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from IPython.core.error import UsageError
-from support.cells import playing
 
 AS_IT_IS = "%ai -- "
-
-
-@pytest.fixture
-def demo(tmp_path) -> Iterator[Any]:
-    """Cells where nothing is configured: the demo's models are there."""
-    with playing(tmp_path, None) as run:
-        yield run
 
 
 @pytest.mark.parametrize(

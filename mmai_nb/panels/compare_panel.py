@@ -340,17 +340,6 @@ class ComparePanel(Panel):
             for widget in old:
                 close_all(widget)
 
-    def _safely(self, action: Callable[[], None]) -> None:
-        """Run what a click asks for; an error is a line in the panel, never a lost traceback."""
-        try:
-            self._say("")
-            action()
-        except (MmaiError, OSError, ValueError) as error:
-            self._say(str(error), "bad")
-
-    def _say(self, words: str, tone: str = "good") -> None:
-        self._told.value = message(words, tone) if words else ""
-
 
 def _narrow(w: Any) -> Any:
     return w.Layout(width="auto", max_width="20em")

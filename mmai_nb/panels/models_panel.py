@@ -337,17 +337,6 @@ class ModelsPanel(Panel):
             f"{'; '.join(route.reasons)}"
         )
 
-    def _safely(self, action: Callable[[], None]) -> None:
-        """Run what a click asks for; an error is a line in the panel, never a lost traceback."""
-        try:
-            self._say("")
-            action()
-        except (MmaiError, OSError, ValueError) as error:
-            self._say(str(error), "bad")
-
-    def _say(self, words: str, tone: str = "good") -> None:
-        self._told.value = message(words, tone) if words else ""
-
 
 def _last_if_none(figure: Any) -> tuple[bool, Any]:
     return (True, 0) if figure is None else (False, figure)

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from ..errors import MmaiError
 from ..markup import clean_text, inert_html
 from ..pacing import DEAD_FRONT_END
+from .looks import message
 from .place import WIDGET_VIEW, Place
 
 __all__ = ["NOTE_STYLE", "Panel", "close_all"]
@@ -40,6 +42,7 @@ class Panel(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         self._widget: Any = None
+        self._told: Any = None  # the line that says what a click did, made with the widget
         self._undo: list[Callable[[], None]] = []
         self._closed = self._shown = False
         self._place = Place()
@@ -98,6 +101,17 @@ class Panel(ABC):
             renewal.cancel()
             if renewal is not threading.current_thread():
                 renewal.join()
+
+    def _safely(self, action: Callable[[], object]) -> None:
+        """Run what a click asks for; an error is a line in the panel, never a lost traceback."""
+        try:
+            self._say("")
+            action()
+        except (MmaiError, OSError, ValueError) as error:
+            self._say(str(error), "bad")
+
+    def _say(self, words: str, tone: str = "good") -> None:
+        self._told.value = message(words, tone) if words else ""
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

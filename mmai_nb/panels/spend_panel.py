@@ -252,17 +252,6 @@ class SpendPanel(Panel):
             raise MmaiError(f"{path.name} is there already: take another name")
         return path
 
-    def _safely(self, action: Any) -> None:
-        """Run what a click asks for; an error is a line in the panel, never a lost traceback."""
-        try:
-            self._say("")
-            action()
-        except (MmaiError, OSError, ValueError) as error:
-            self._say(str(error), "bad")
-
-    def _say(self, words: str, tone: str = "good") -> None:
-        self._told.value = message(words, tone) if words else ""
-
 
 def _first_choice(engine: Engine) -> Choice:
     """Real money where there is any, else the demo's."""
