@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cells import playing
 
 from mmai_nb.calibration import Calibration
 from mmai_nb.errors import ConfigError
@@ -18,13 +16,6 @@ MADE = [
     {"name": "simple", "up_to": 0.5, "chain": ["demo-small"], "check": True},
     {"name": "hard", "up_to": 1.0, "chain": ["demo-large", "demo-medium"]},
 ]
-
-
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Any]:
-    """A notebook where nothing is configured, so that the demo's models answer."""
-    with playing(tmp_path, None) as run:
-        yield run
 
 
 def rows(run: Any) -> list[list[str]]:

@@ -728,13 +728,6 @@ def test_a_list_of_names_ends_where_no_comma_stands(play):
 PRETEND = "budgets do not count the demo's pretend money"
 
 
-@pytest.fixture
-def demo(tmp_path):
-    """A notebook where nothing is configured, so that the demo's models answer."""
-    with playing(tmp_path, None) as run:
-        yield run
-
-
 def test_where_the_demo_answers_the_footer_says_that_budgets_do_not_count_it(demo):
     shown = demo("%%ai --max-cost 0.000001\nhi", "hello")
     assert shown.text.count(PRETEND) == 1
